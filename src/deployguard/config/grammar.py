@@ -1,0 +1,56 @@
+"""The one small grammar of `when`, `expect` and `rules`: `METRIC OP VALUE`.
+
+    METRIC = NAME | NAME('/endpoint or check') | fn(NAME) | fn(NAME, '/endpoint');  NAME may have dots
+    VALUE  = number with a unit | 'text' | true | false | ['a', 'b'] | semver('1.2.3')
+    OP     = == != > >= < <= in contains startsWith endsWith
+
+No and, or, brackets: a list of conditions means and; another trigger means or. A condition is parsed once, at load.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Op(StrEnum):
+    EQ = "=="
+    NE = "!="
+    GT = ">"
+    GE = ">="
+    LT = "<"
+    LE = "<="
+    IN = "in"
+    CONTAINS = "contains"
+    STARTS_WITH = "startsWith"
+    ENDS_WITH = "endsWith"
+
+
+class Unit(StrEnum):
+    """What a number in a condition is measured in. Times are held in milliseconds, percentages as 0 to 100."""
+
+    NONE = ""
+    PERCENT = "%"
+    MILLISECONDS = "ms"
+
+
+@dataclass(frozen=True, slots=True)
+class SemVer:
+    """A semantic version; ordered by the rules of semver.org 2.0, build metadata ignored."""
+
+    text: str
+    key: tuple[object, ...]
+
+
+Value = float | str | bool | tuple[str | float, ...] | SemVer
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`fn(name, 'argument') op value`. `text` is the condition as written; a verdict shows it with its value."""
+
+    name: str
+    op: Op
+    value: Value
+    function: str | None = None
+    argument: str | None = None
+    unit: Unit = Unit.NONE
+    text: str = ""
