@@ -1,0 +1,117 @@
+"""`deploy` and `report`: what is agreed to, and how it went."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from deployguard.codec import CAMEL, Duration, Percentage
+from deployguard.guard.values import CheckRound
+from deployguard.operations.values.events import Told, Watcher
+from deployguard.operations.values.flags import FlagRow
+from deployguard.operations.values.rollouts import RolloutRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCommand:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    text: str
+    timeout: Duration
+    found: bool = True
+    program: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRollout:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    rollout: str
+    riders: tuple[str, ...] = ()
+    strategy: str
+    percentages: tuple[Percentage, ...] = ()
+    ends_at: datetime | None = None
+    total: Duration | None = None
+    retried: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """Something that this config cannot see, and the line that connects it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    what: str  # `web vitals`
+    trigger: str | None = None
+    consequence: str = ""  # `so poor-web-vitals never fires`
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployPlan:
+    """What is agreed to: shown before anything runs. `problems` are what preflight found wrong."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    environment: str
+    base_url: str
+    version: str | None
+    at: datetime
+    confirm: str
+    commands: tuple[PlannedCommand, ...] = ()
+    rollback: tuple[PlannedCommand, ...] = ()
+    checks: tuple[CheckRound, ...] = ()
+    stable: Duration
+    starts: tuple[PlannedRollout, ...] = ()
+    stays: tuple[RolloutRow, ...] = ()  # live rollouts whose figures start again
+    off: tuple[FlagRow, ...] = ()  # taken back, stay off
+    unseen: tuple[Unseen, ...] = ()
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    controller: Watcher | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    rollout: str
+    percentage: Percentage
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """`deploy`: how it ended. `outcome`: succeeded, failed, aborted."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    release_id: str
+    environment: str
+    version: str | None
+    outcome: str
+    rollouts: tuple[RolloutRow, ...] = ()
+    next: tuple[NextStep, ...] = ()
+    watched_by: Watcher | None = None
+    report: str | None = None
+    took: Duration
+    off: tuple[FlagRow, ...] = ()
+    stays: tuple[RolloutRow, ...] = ()
+    triggers: int = 0  # how many can act
+    previous_version: str | None = None
+    events: tuple[Told, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRow:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    release_id: str
+    version: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: str
+    by: str
+    rollouts: tuple[str, ...] = ()
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reports:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    environment: str
+    reports: tuple[ReportRow, ...] = ()

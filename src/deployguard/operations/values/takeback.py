@@ -1,0 +1,65 @@
+"""`rollback`: what was taken back, and the way back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from deployguard.codec import CAMEL
+from deployguard.operations.values.flags import FlagRow
+from deployguard.operations.values.rollouts import FlagChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emergency:
+    """`rollback emergency`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    rollback_id: str | None  # None where nothing was on
+    environment: str
+    revision: int
+    flags: tuple[FlagChange, ...] = ()
+    left_on: tuple[FlagRow, ...] = ()
+    by: str = ""
+    at: datetime
+    version: str | None = None  # the code that stays
+    aborting: str | None = None  # the release that was told to stop
+    rollback_commands: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what else was found: a rebuilt state, an unreadable config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """`rollback undo`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    rollback_id: str
+    undoes: str
+    environment: str
+    revision: int
+    flags: tuple[FlagChange, ...] = ()
+    left_alone: tuple[FlagChange, ...] = ()
+    by: str = ""
+    at: datetime
+    waiting: tuple[str, ...] = ()  # rollouts that wait for a person now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackRow:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    rollback_id: str
+    at: datetime
+    kind: str
+    change: str  # `5 off`, `30% → 0%`, `4 back`
+    what: str
+    by: str
+    undoes: str | None = None
+    undone_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackHistory:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    environment: str
+    rollbacks: tuple[RollbackRow, ...] = ()  # newest first

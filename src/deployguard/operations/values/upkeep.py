@@ -1,0 +1,79 @@
+"""`init`, `config`, `doctor`, `state`, `alerts`: the tool itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from deployguard.codec import CAMEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of `doctor` or `state verify`. `level`: ok, mend, know."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    subject: str
+    level: str
+    found: str
+    mend: str | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    environment: str
+    at: datetime
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def to_mend(self) -> int:
+        return sum(1 for finding in self.findings if finding.level == "mend")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigSummary:
+    """`config validate` of a good file."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    file: str
+    valid: bool
+    flags: int
+    strategies: int
+    triggers: int
+    environment: str | None = None
+    read_at: datetime | None = None  # when the controller of the environment applied it
+    in_force: bool = False
+    keep_their_steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Initialised:
+    """`init`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    wrote: tuple[tuple[str, str], ...] = ()  # file, what it holds
+    changed: tuple[tuple[str, str], ...] = ()
+    environments: tuple[tuple[str, str, str], ...] = ()  # name, address, strategy in words
+    package_json: bool = False  # one stands beside it and was not changed
+    npm_scripts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    environment: str
+    file: str
+    revision: int
+    events: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertTest:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    environment: str
+    results: tuple[tuple[str, bool, str], ...] = ()  # channel, delivered, in words

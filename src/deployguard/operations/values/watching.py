@@ -1,0 +1,166 @@
+"""`watch`, `gate`, `monitoring`: what is seen and judged."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from deployguard.codec import CAMEL, Duration, Percentage
+from deployguard.guard.values import Acted, CheckRound, SourceState, Verdict
+from deployguard.operations.values.events import Told, Watcher
+from deployguard.operations.values.flags import FlagRow
+from deployguard.operations.values.rollouts import RolloutRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """What is going on, in one glance: `state` is ok, back (taken back), harm or blind."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    state: str
+    users: str | None = None
+    cause: str | None = None
+    done: str | None = None
+    turn: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextCommand:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    command: str
+    does: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """One frame of `watch`: everything that is going on."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    environment: str
+    revision: int
+    at: datetime
+    controller: Watcher | None = None
+    headline: Headline
+    rollouts: tuple[RolloutRow, ...] = ()  # what was taken back first, then progressing, paused, guarded
+    flags: tuple[FlagRow, ...] = ()
+    checks: tuple[CheckRound, ...] = ()
+    sources: tuple[SourceState, ...] = ()
+    events: tuple[Told, ...] = ()  # newest first
+    next: tuple[NextCommand, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """`watch --once`, and one tick of `watch`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    environment: str
+    revision: int
+    verdicts: tuple[Verdict, ...] = ()
+    actions: tuple[Acted, ...] = ()
+    acted: bool = True  # False: another controller lives; these are its verdicts
+    controller: Watcher | None = None
+    turned_off: tuple[str, ...] = ()  # units turned off in this round
+    events: tuple[Told, ...] = ()
+    next_at: datetime | None = None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRow:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    rollout: str
+    percentage: Percentage
+    phase: str
+    step: int | None
+    steps: int
+    result: str  # passed, failed, taken-back, waiting, person
+    passing: int = 0
+    judged: int = 0
+    text: str = ""  # `paused by slow-response`
+    detail: str | None = None  # the rule with its value; what it waits for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """`gate`. `result`: passed, failed, taken-back, timed-out, waits-for-person, no-controller, no-rollout."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    result: str
+    environment: str
+    rollouts: tuple[GateRow, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    exit_code: int = 0
+    took: Duration
+    notes: tuple[str, ...] = ()  # what cannot be seen
+    last_tick_at: datetime | None = None
+    last_watcher: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricLine:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    metric: str
+    now: str | None
+    limit: str | None
+    samples: int
+    verdict: str | None = None  # pass, fail, inconclusive; None where no trigger judges it
+    spark: tuple[float | None, ...] = ()
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointLine:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    endpoint: str
+    requests: int
+    errors: float  # percent
+    average_ms: float | None
+    p95_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitoringStatus:
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    environment: str
+    revision: int
+    at: datetime
+    window: Duration
+    metrics: tuple[MetricLine, ...] = ()
+    endpoints: tuple[EndpointLine, ...] = ()
+    sources: tuple[SourceState, ...] = ()
+    checks: tuple[CheckRound, ...] = ()
+    passing: int = 0
+    judged: int = 0
+    controller: Watcher | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecksRound:
+    """`monitoring check`: one round of every check; judges nothing."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    environment: str
+    at: datetime
+    checks: tuple[CheckRound, ...] = ()
+
+    @property
+    def failing(self) -> int:
+        return sum(1 for check in self.checks if not check.ok)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """`monitoring import`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    environment: str
+    accepted: int
+    refused: int = 0
+    dropped_future: int = 0
+    dropped_old: int = 0
+    requests: int = 0
+    vitals: int = 0
+    probes: int = 0
+    with_user: int = 0
