@@ -1,0 +1,259 @@
+"""Speaking HTTP: the one module through which httpx is used, imported where it is needed.
+
+Everything runs in a short-lived event loop of its own (`run`). Its name lookups are made once a host, in threads that
+nobody waits for, so that a dead resolver costs the time out of the request and never the end of the loop.
+"""
+
+import socket
+import ssl
+from collections.abc import Coroutine, Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from os import environ
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from deployguard import __version__
+from deployguard.plain import plain_line, shortened
+
+if TYPE_CHECKING:
+    import asyncio
+
+    import httpx
+
+T = TypeVar("T")
+
+USER_AGENT = f"deployguard/{__version__}"
+_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED, and its kin below: openssl/x509_vfy.h
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME
+_VERIFY = {
+    9: "certificate is not valid yet",
+    18: "certificate is signed by itself, by no authority known here",
+    19: "certificate's chain ends in an authority that is not known here",
+    20: "certificate is signed by an authority that is not known here",
+    21: "certificate is signed by an authority that is not known here",
+}
+
+
+class Why(StrEnum):
+    """Why a request got no good answer. The first that holds."""
+
+    DNS = "dns"
+    REFUSED = "refused"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    STATUS = "status"
+    BODY = "body"
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end in an event loop of its own. Not for threads that already run one."""
+    import asyncio
+
+    with asyncio.Runner(loop_factory=_loop_class()) as runner:
+        return runner.run(work)
+
+
+@cache
+def _loop_class() -> "type[asyncio.AbstractEventLoop]":
+    import asyncio
+
+    class Loop(asyncio.SelectorEventLoop):
+        """Looks each name up once, in a thread that does not hold up the loop's end.
+
+        asyncio's own lookups run in an executor whose threads are joined when the loop closes: a resolver that does
+        not answer would hold the caller for half a minute after every deadline has passed.
+        """
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._lookups: dict[tuple[Any, ...], asyncio.Future[Any]] = {}
+
+        async def getaddrinfo(
+            self,
+            host: Any,
+            port: Any,
+            *,
+            family: int = 0,
+            type: int = 0,  # noqa: A002  # asyncio's word
+            proto: int = 0,
+            flags: int = 0,
+        ) -> Any:
+            key = (host, port, family, type, proto, flags)
+            lookup = self._lookups.get(key)
+            if lookup is None:
+                lookup = self._lookups[key] = self.create_future()
+                Thread(target=self._look_up, args=(key,), daemon=True, name=f"lookup {host}").start()
+            found = await asyncio.shield(lookup)
+            if isinstance(found, Exception):
+                self._lookups.pop(key, None)  # a retry asks anew
+                raise found
+            return found
+
+        def _look_up(self, key: tuple[Any, ...]) -> None:
+            found: Any
+            try:
+                found = socket.getaddrinfo(*key)
+            except (OSError, UnicodeError) as error:
+                found = error
+            try:
+                self.call_soon_threadsafe(self._found, key, found)
+            except RuntimeError:
+                return  # the loop was closed meanwhile: nobody waits
+
+        def _found(self, key: tuple[Any, ...], found: Any) -> None:
+            lookup = self._lookups.get(key)
+            if lookup is not None and not lookup.done():
+                lookup.set_result(found)
+
+    return Loop
+
+
+def client(*, connections: int = 10, trust_env: bool = True) -> "httpx.AsyncClient":
+    """A client that follows no redirect, keeps no cookie, asks for no compression and has no time limit of its own.
+
+    The caller bounds the whole exchange with `asyncio.timeout`: a limit on each read lets a slow drip go on for ever.
+    """
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+    import httpx
+
+    return httpx.AsyncClient(
+        verify=_trusted(environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")),
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        timeout=None,  # noqa: S113  # see above
+        follow_redirects=False,
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        trust_env=trust_env,
+    )
+
+
+@cache
+def _trusted(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """Certificates that are trusted: httpx's bundle and the machine's own, or what SSL_CERT_FILE and _DIR name."""
+    import httpx
+
+    context = httpx.create_ssl_context()
+    if not file and not folder:
+        context.load_default_certs()
+    return context
+
+
+class UnreachableError(Exception):
+    """No answer came: `why`, and the fact that mends it."""
+
+    def __init__(self, why: Why, fact: str) -> None:
+        super().__init__(fact)
+        self.why = why
+        self.fact = fact
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What an exchange may raise for reasons outside: to be caught and explained."""
+    import httpx
+
+    # ValueError: a header or a name that cannot be sent at all (UnicodeError is one).
+    return (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
+
+
+def explained(error: BaseException, *, host: str, address: str) -> tuple[Why, str]:
+    """Why an exchange failed, and the fact in a few words. `host` and `address` (with its port) are how to name it."""
+    causes = list(_causes(error))
+    for cause in causes:
+        match cause:
+            case socket.gaierror(errno=socket.EAI_AGAIN):
+                return Why.DNS, f"the name server does not answer for {host}"
+            case socket.gaierror() | UnicodeError():
+                return Why.DNS, f"no address for {host}"
+            case ssl.SSLCertVerificationError():
+                return Why.TLS, _certificate_fact(cause, host)
+            case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "HTTP_REQUEST" | "RECORD_LAYER_FAILURE"):
+                return Why.TLS, f"{address} does not speak TLS"
+            case ssl.SSLError():
+                return Why.TLS, (cause.reason or str(cause)).replace("_", " ").lower()
+            case ConnectionRefusedError():
+                return Why.REFUSED, f"nothing listens on {address}"
+            case ConnectionResetError() | BrokenPipeError():
+                return Why.REFUSED, f"{address} closed the connection without an answer"
+            case OSError(errno=code) if code is not None and code > 0 and "route" in str(cause).lower():
+                return Why.REFUSED, f"no route to {address}"
+    return _protocol_fact(error, host, address)
+
+
+def _protocol_fact(error: BaseException, host: str, address: str) -> tuple[Why, str]:
+    import httpx
+
+    match error:
+        case httpx.InvalidURL() | httpx.UnsupportedProtocol():
+            return Why.DNS, f"{host} cannot be asked: {_said(error)}"
+        case httpx.ProxyError():
+            return Why.REFUSED, f"the proxy refused: {_said(error)}"
+        case httpx.RemoteProtocolError() if "disconnected" in str(error) or "closed" in str(error):
+            return Why.REFUSED, f"{address} closed the connection without an answer"
+        case httpx.RemoteProtocolError():
+            return Why.BODY, f"{address} does not speak HTTP: {_said(error)}"
+        case httpx.ReadError() | httpx.WriteError():
+            return Why.REFUSED, f"{address} closed the connection without an answer"
+    return Why.REFUSED, f"{address} could not be asked: {_said(error)}"
+
+
+def _said(error: BaseException) -> str:
+    return shortened(plain_line(str(error)), 120) or type(error).__name__
+
+
+def _certificate_fact(error: ssl.SSLCertVerificationError, host: str) -> str:
+    if error.verify_code == _EXPIRED:
+        return "certificate has ended"
+    if error.verify_code in (62, 64):  # X509_V_ERR_HOSTNAME_MISMATCH, IP_ADDRESS_MISMATCH
+        return f"certificate is not for {host}"
+    return _VERIFY.get(error.verify_code) or f"certificate refused: {error.verify_message.rstrip('.')}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it was raised from, and the members of groups: anyio tries several addresses at once."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        cause = waiting.pop(0)
+        if cause is None or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        waiting += [cause.__cause__, cause.__context__]
+        if isinstance(cause, BaseExceptionGroup):
+            waiting += cause.exceptions
+
+
+def certificate_ended(error: BaseException) -> bool:
+    """Whether the exchange failed because a certificate's time is over."""
+    return any(isinstance(c, ssl.SSLCertVerificationError) and c.verify_code == _EXPIRED for c in _causes(error))
+
+
+async def certificate_end(host: str, port: int, timeout_s: float = 3.0) -> datetime | None:
+    """When the certificate at `host` ends, where it is good but for its time; None where that cannot be seen."""
+    import asyncio
+
+    import httpx
+
+    context = httpx.create_ssl_context()
+    context.load_default_certs()
+    context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, writer = await asyncio.open_connection(host, port, ssl=context)
+            certificate = writer.get_extra_info("peercert") or {}
+            writer.close()
+    except OSError:  # TimeoutError and ssl.SSLError are such
+        return None
+    end = certificate.get("notAfter")
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(end), tz=UTC) if isinstance(end, str) else None
+
+
+async def addresses(host: str, port: int) -> tuple[str, ...]:
+    """The host's addresses, in the resolver's order. Raises OSError or UnicodeError, to be `explained`."""
+    import asyncio
+
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
