@@ -1,0 +1,109 @@
+"""What is said, and set aside, where the state's files are not what was written.
+
+A damaged file is never overwritten: it is copied aside, once, and stays where it is until `state restore` or an
+emergency replaces it.
+"""
+
+import contextlib
+import tarfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deployguard.errors import Code, DeployguardError, Offer, Place, fail
+from deployguard.state import SCHEMA_VERSION
+from deployguard.store.document import DamagedError, NewerError
+from deployguard.store.layout import Layout, read_bytes, write_synced
+
+STAMP = "%Y%m%dT%H%M%SZ"
+
+
+def damaged(layout: Layout, problem: DamagedError, path: Path | None = None) -> DeployguardError:
+    """The error for a file that cannot be trusted; copies it aside first."""
+    path = path or layout.state
+    aside = set_aside(path, datetime.now(UTC))
+    kept = f"set aside as {aside.name}, nothing overwritten" if aside else "nothing was overwritten"
+    return fail(
+        Code.STATE_DAMAGED,
+        f"the state of {layout.environment} cannot be read",
+        where=Place(str(path), problem.line, problem.column),
+        found=problem.found,
+        wanted=problem.wanted,
+        now=f"{kept}; applications keep the last flags they read",
+        next=_ways_back(layout),
+    )
+
+
+def newer(layout: Layout, problem: NewerError) -> DeployguardError:
+    return fail(
+        Code.STATE_NEWER,
+        f"the state of {layout.environment} was written by a newer deployguard",
+        where=str(layout.state),
+        found=f"schemaVersion {problem.version}",
+        wanted=f"schemaVersion {SCHEMA_VERSION} or older",
+        now="nothing was changed; the newer deployguard goes on working with it",
+    )
+
+
+def unreadable(layout: Layout, error: OSError) -> DeployguardError:
+    return fail(
+        Code.STATE_LOCKED,
+        f"the state of {layout.environment} cannot be opened",
+        where=str(error.filename or layout.home),
+        found=_os_words(error),
+        wanted="a state folder that this user can read",
+        now="nothing was changed",
+    )
+
+
+def unwritable(layout: Layout, error: OSError, *, now: str = "nothing was changed") -> DeployguardError:
+    return fail(
+        Code.STATE_LOCKED,
+        f"the state of {layout.environment} cannot be written",
+        where=str(error.filename or layout.home),
+        found=_os_words(error),
+        wanted="a state folder that this user can write, with room on its disk",
+        now=now,
+    )
+
+
+def set_aside(path: Path, now: datetime) -> Path | None:
+    """Copy `path` beside itself as `NAME.damaged-TIME`. A copy of the same bytes is not made twice.
+
+    None where there is nothing to copy, or no copy can be made: the file itself stays in any case.
+    """
+    with contextlib.suppress(OSError):
+        raw = read_bytes(path)
+        if raw is None:
+            return None
+        for earlier in sorted(path.parent.glob(f"{path.name}.damaged-*")):
+            if earlier.stat().st_size == len(raw) and earlier.read_bytes() == raw:
+                return earlier
+        aside = path.with_name(f"{path.name}.damaged-{now.strftime(STAMP)}")
+        for number in range(2, 100):
+            if not aside.exists():
+                break
+            aside = path.with_name(f"{path.name}.damaged-{now.strftime(STAMP)}-{number}")
+        write_synced(aside, raw, exclusive=True)
+        return aside
+    return None
+
+
+def newest_backup(layout: Layout) -> Path | None:
+    """The last backup of this environment that lies in the state folder."""
+    for path in sorted(layout.folder.glob("backup-*.tar"), key=lambda path: path.name, reverse=True):
+        with contextlib.suppress(OSError, tarfile.TarError), tarfile.open(path) as tar:
+            first = tar.next()
+            if first is not None and first.name.split("/")[0] == layout.environment:
+                return path
+    return None
+
+
+def _ways_back(layout: Layout) -> tuple[Offer, ...]:
+    environment = layout.environment
+    backup = newest_backup(layout)
+    restore = (Offer(f"deployguard state restore {backup} --env {environment}"),) if backup else ()
+    return (*restore, Offer(f"deployguard rollback emergency --env {environment}", "works without it"))
+
+
+def _os_words(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

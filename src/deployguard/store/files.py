@@ -1,0 +1,288 @@
+"""The state in files: how one commit becomes a fact.
+
+Under the lock: read the document; see that the log ends with its pending events, append what is missing, fsync the
+log. Only then is the document replaced: the next one is written beside it, fsynced, renamed over it, the folder
+fsynced. It carries its own events, which are appended to the log last. So at every moment the document is the old one
+or the new one, whole; every event is on the disk in the log or in the document; and a process that dies on any line
+leaves the next one a log to complete and nothing to undo.
+
+The append itself is not fsynced: the events stand in the document until a commit that has fsynced the log replaces it.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deployguard.codec import JSON
+from deployguard.errors import Code, fail
+from deployguard.state import SCHEMA_VERSION, Actor, Change, Draft, Event, LogHead, State, Via, changes
+from deployguard.store import damage
+from deployguard.store.document import DamagedError, Document, NewerError, decode, encode
+from deployguard.store.layout import FILE_MODE, Layout, read_bytes, sync_folder, write_all, write_synced
+from deployguard.store.log import AuditLog, Tail, tail
+from deployguard.store.owner import Owner
+from deployguard.store.seal import seal, unseal
+from deployguard.store.state_lock import StateLock
+
+WAIT_S = 10.0
+EMERGENCY_WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a writer found: the document, the log's descriptor, and what was cut off the log to mend it."""
+
+    document: Document
+    log: int
+    repaired: JSON | None
+
+
+class FileStore:
+    """One environment's state under `folder`. `on_wait` is told for whom a commit waits, after a second."""
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: str,
+        *,
+        owner: Owner | None = None,
+        on_wait: Callable[[str], None] | None = None,
+        wait_s: float = WAIT_S,
+    ) -> None:
+        self.environment = environment
+        self.layout = Layout(Path(folder), environment)
+        self.lock = StateLock(self.layout, owner, on_wait)
+        self._wait_s = wait_s
+        self._log = AuditLog(self.layout.log)
+        self._last: tuple[bytes, Document] | None = None
+
+    def read(self) -> State:
+        """The last commit; an empty state where nobody touched the environment. Creates nothing."""
+        return self._read()[0].state
+
+    def commit(self, base: State, change: Change, now: datetime) -> tuple[State, tuple[Event, ...]]:
+        """Write `change`, made from `base`. Raises `revision-changed` where another commit got in between."""
+        if _writes_nothing(base, change):
+            return base, ()
+        with self._writing(self._wait_s), self._open() as opened:
+            return self._commit(base, change, now, opened)
+
+    def update(
+        self, decide: Callable[[State], Change], now: datetime, *, wait_s: float | None = None
+    ) -> tuple[State, tuple[Event, ...]]:
+        """Read, decide and commit under the lock, waiting at most `wait_s` seconds for it."""
+        with self._writing(self._wait_s if wait_s is None else wait_s), self._open() as opened:
+            state = opened.document.state
+            change = decide(state)
+            return (state, ()) if _writes_nothing(state, change) else self._commit(state, change, now, opened)
+
+    def events(self, *, after: int = 0, newest_first: bool = False) -> Iterator[Event]:
+        """The events behind number `after`; those of the last commit also where the log lacks them yet."""
+        document, _ = self._read()
+        pending = [event for event in map(unseal, document.pending) if event.seq > after]
+        if newest_first:
+            yield from reversed(pending)
+            oldest = pending[0].seq if pending else None
+            for event in self._log.backwards(after):
+                if oldest is None or event.seq < oldest:
+                    yield event
+            return
+        last = after
+        for event in self._log.forwards(after):
+            last = event.seq
+            yield event
+        yield from (event for event in pending if event.seq > last)
+
+    def event(self, seq: int) -> Event | None:
+        """The event with this number, or None."""
+        return next((event for event in self.events(after=seq - 1) if event.seq == seq), None) if seq > 0 else None
+
+    def replace_document(self, state: State, drafts: tuple[Draft, ...], now: datetime, *, first_seq: int) -> State:
+        """Put `state` in the place of whatever is there, behind the log as it lies. For restore and recover alone.
+
+        The caller holds the lock, has set aside what was there, and has fsynced the log.
+        """
+        events, lines = seal(
+            drafts, state.head, environment=self.environment, revision=state.revision, now=now, first_seq=first_seq
+        )
+        state = replace(
+            state, environment=self.environment, head=LogHead(seq=events[-1].seq, hash=events[-1].hash, time=now)
+        )
+        size = self.layout.log.stat().st_size if self.layout.log.exists() else 0
+        log = os.open(self.layout.log, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        try:
+            self._write(state, lines, size, log)
+        finally:
+            os.close(log)
+        return state
+
+    def _read(self) -> tuple[Document, Tail]:
+        """The document with the log's end as it belongs to it."""
+        for _ in range(10):
+            try:
+                raw = read_bytes(self.layout.state)
+                log = _open_log(self.layout.log)
+            except OSError as error:
+                raise damage.unreadable(self.layout, error) from error
+            try:
+                document = self._decode(raw)
+                end = tail(log, document)
+            finally:
+                if log is not None:
+                    os.close(log)
+            if end.newer is None or read_bytes(self.layout.state) == raw:
+                break  # else another commit came between the two reads
+        self._trust(end, document)
+        return document, end
+
+    def _decode(self, raw: bytes | None) -> Document:
+        if raw is None:
+            return Document(State(environment=self.environment))
+        if self._last is not None and self._last[0] == raw:
+            return self._last[1]
+        try:
+            document = decode(raw, self.environment)
+        except DamagedError as error:
+            raise damage.damaged(self.layout, error) from error
+        except NewerError as error:
+            raise damage.newer(self.layout, error) from error
+        self._last = (raw, document)
+        return document
+
+    def _trust(self, end: Tail, document: Document) -> None:
+        """A log that goes on behind the document: an older state.json was put there, or none is."""
+        if end.newer is None:
+            return
+        found = f"revision {document.state.revision} with event {document.state.head.seq}"
+        if not self.layout.state.exists():
+            found = "no state.json"
+        raise damage.damaged(
+            self.layout,
+            DamagedError(f"{found}, but audit.jsonl goes up to event {end.newer}", "the last commit's document"),
+        )
+
+    @contextlib.contextmanager
+    def _writing(self, wait_s: float) -> Iterator[None]:
+        """The folder and the lock."""
+        with contextlib.ExitStack() as stack:
+            try:
+                self.layout.make()
+                stack.enter_context(self.lock.held(wait_s))
+            except OSError as error:
+                raise damage.unwritable(self.layout, error) from error
+            yield
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[_Opened]:
+        """The document and the log, its end completed."""
+        document, end = self._read()
+        if end.lost is not None:
+            problem = DamagedError(end.lost, "every event up to the last commit")
+            raise damage.damaged(self.layout, problem, self.layout.log)
+        repaired: JSON | None = None
+        try:
+            log = os.open(self.layout.log, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        except OSError as error:
+            raise damage.unwritable(self.layout, error) from error
+        try:
+            if end.garbled:
+                aside = damage.set_aside(self.layout.log, datetime.now(UTC))
+                repaired = {"from": os.fstat(log).st_size, "to": end.good, "file": aside.name if aside else None}
+            if end.behind:
+                self._complete(log, end.good, document.pending)
+            yield _Opened(document, log, repaired)
+        finally:
+            os.close(log)
+
+    def _complete(self, log: int, good: int, lines: tuple[bytes, ...]) -> None:
+        """Cut off what is no line, and append what a process that died did not."""
+        try:
+            os.ftruncate(log, good)
+            write_all(log, b"".join(line + b"\n" for line in lines), good)
+        except OSError as error:
+            raise damage.unwritable(self.layout, error) from error
+
+    def _commit(self, base: State, change: Change, now: datetime, opened: _Opened) -> tuple[State, tuple[Event, ...]]:
+        document, log = opened.document, opened.log
+        current = document.state
+        if current.revision != base.revision:
+            raise fail(
+                Code.REVISION_CHANGED,
+                f"the state of {self.environment} was changed by another",
+                where=str(self.layout.state),
+                found=f"revision {current.revision}",
+                wanted=f"revision {base.revision}, which this change was made from",
+                now="nothing was changed",
+            )
+        revision = current.revision + 1
+        drafts = (*change.events, *self._upkeep(opened, change))
+        events, lines = seal(drafts, current.head, environment=self.environment, revision=revision, now=now)
+        last = (events[-1].seq, events[-1].hash) if events else (current.head.seq, current.head.hash)
+        kept = {effect.id for effect in change.state.outbox}
+        state = replace(
+            change.state,
+            schema_version=SCHEMA_VERSION,
+            environment=self.environment,
+            revision=revision,
+            outbox=(*change.state.outbox, *(effect for effect in change.effects if effect.id not in kept)),
+            head=LogHead(seq=last[0], hash=last[1], time=now),
+        )
+        if document.pending:
+            try:
+                os.fdatasync(log) if hasattr(os, "fdatasync") else os.fsync(log)
+            except OSError as error:
+                raise damage.unwritable(self.layout, error) from error
+        self._write(state, lines, document.log_bytes, log)
+        return state, events
+
+    def _upkeep(self, opened: _Opened, change: Change) -> tuple[Draft, ...]:
+        """What this commit mends beside its own purpose, told behind its own events."""
+        actor = change.events[-1].actor if change.events else Actor(name="deployguard", via=Via.CONTROLLER)
+        told: list[Draft] = []
+        if opened.document.version != SCHEMA_VERSION:
+            data = {"from": opened.document.version, "to": SCHEMA_VERSION, "file": self.layout.state.name}
+            told.append(Draft(type="state.migrated", actor=actor, data=data))
+        if opened.repaired is not None:
+            told.append(Draft(type="state.repaired", actor=actor, data=opened.repaired))
+        return tuple(told)
+
+    def _write(self, state: State, lines: tuple[bytes, ...], log_bytes: int, log: int) -> None:
+        """The atomic replace, then the append."""
+        appended = b"".join(line + b"\n" for line in lines)
+        raw = encode(state, lines, log_bytes + len(appended))
+        layout = self.layout
+        try:
+            write_synced(layout.new_state, raw)
+            layout.new_state.replace(layout.state)
+        except OSError as error:
+            raise damage.unwritable(layout, error) from error
+        self._last = (raw, Document(state, lines, log_bytes + len(appended)))
+        try:
+            sync_folder(layout.home)
+        except OSError as error:
+            stands = "the change stands, but a power cut now could take it back"
+            raise damage.unwritable(layout, error, now=stands) from error
+        # From here on the change is a fact. What cannot be appended now stands in the document, and the next commit
+        # appends it, or says that it cannot.
+        with contextlib.suppress(OSError):
+            write_all(log, appended, log_bytes)
+
+
+def _open_log(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+
+
+def _writes_nothing(base: State, change: Change) -> bool:
+    """No event, nothing to send. Raises ValueError for a change of the state that no event tells: a bug of ours."""
+    if change.events:
+        return False
+    untold = changes(base, change.state)
+    if untold:
+        raise ValueError(f"a change without its event: {', '.join(sorted(untold))}")
+    return change.state.outbox == base.outbox and not change.effects

@@ -1,0 +1,117 @@
+"""Where an environment's files lie, and the few ways in which they are written.
+
+Folders are made 0700 and files 0600, whatever the umask allows beyond. Nothing here is called by a reader.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one environment under the state folder."""
+
+    folder: Path
+    environment: str
+
+    @property
+    def home(self) -> Path:
+        return self.folder / self.environment
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state.json"
+
+    @property
+    def new_state(self) -> Path:
+        """The next document while it is written, beside the one that it replaces; made under the lock only."""
+        return self.home / "state.json.new"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "audit.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        return self.home / "metrics.sqlite"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def state_lock(self) -> Path:
+        return self.home / "state.lock"
+
+    @property
+    def state_owner(self) -> Path:
+        """Who holds the state's lock: for people, beside the lock."""
+        return self.home / "state.owner"
+
+    @property
+    def controller_lock(self) -> Path:
+        return self.home / "controller.lock"
+
+    @property
+    def deploy_lock(self) -> Path:
+        return self.home / "deploy.lock"
+
+    @property
+    def deploy_lease(self) -> Path:
+        return self.home / "deploy.lease"
+
+    def make(self) -> None:
+        """Make the folders that are missing, each 0700 and safely on the disk. Raises OSError."""
+        if self.home.is_dir():
+            return
+        missing = [self.home, *(parent for parent in self.home.parents if not parent.exists())]
+        for path in reversed(missing):
+            path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """fsync a folder, so that a name made or replaced in it survives a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes, offset: int | None = None) -> None:
+    """Write every byte, at the file's position or at `offset`. Raises OSError; some bytes may stand then."""
+    view = memoryview(data)
+    while view:
+        if offset is None:
+            view = view[os.write(fd, view) :]
+        else:
+            written = os.pwrite(fd, view, offset)
+            offset += written
+            view = view[written:]
+
+
+def write_synced(path: Path, data: bytes, *, exclusive: bool = False) -> None:
+    """A private file with `data`, fsynced. Raises OSError; a half-written file is taken away again."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_EXCL if exclusive else os.O_TRUNC)
+    fd = os.open(path, flags, FILE_MODE)
+    try:
+        write_all(fd, data)
+        os.fsync(fd)
+    except OSError:
+        os.close(fd)
+        path.unlink(missing_ok=True)
+        raise
+    os.close(fd)
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """The file's bytes; None where there is no such file. Raises OSError for everything else."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,203 @@
+"""`audit.jsonl`, read: forwards, backwards from the end, and one event by its number.
+
+Numbers rise from line to line, so an event is found by halving the file; nothing here costs more because the history
+is long. The last line may be cut where a process died while it appended: the document's pending events cover it, so it
+is passed over.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from deployguard.errors import Code, Offer, Place, fail
+from deployguard.state import Event
+from deployguard.store.document import Document
+from deployguard.store.seal import ENDING_BYTES, BrokenLineError, claimed_hash, unseal
+
+BLOCK = 64 * 1024
+_FOREIGN = 1024 * 1024  # more than this behind the last commit is not a torn line
+
+
+class Tail(NamedTuple):
+    """How the log's end stands to the document. `good` is where the last whole, known event ends, in bytes."""
+
+    good: int
+    behind: bool = False  # pending events are missing, or cut
+    garbled: bool = False  # what stands behind `good` is not ours
+    lost: str | None = None  # events are gone: why
+    newer: int | None = None  # it holds events that the document does not know, up to this number
+
+
+def tail(fd: int | None, document: Document) -> Tail:
+    """Compare the log's end with the document: one look at the last bytes where all is well."""
+    size = os.fstat(fd).st_size if fd is not None else 0
+    before, head = document.log_bytes_before, document.state.head.hash
+    if size == document.log_bytes and _hash_at(fd, size) == head:
+        return Tail(size)
+    previous = unseal(document.pending[0]).previous_hash if document.pending else head
+    if size < before:
+        return Tail(size, lost=f"audit.jsonl ends after {size:,} of {before:,} bytes")
+    if _hash_at(fd, before) != previous:
+        return Tail(before, lost=f"event {document.state.head.seq - len(document.pending)} is not where it was written")
+    rest = os.pread(fd, min(size - before, document.log_bytes - before + _FOREIGN), before) if fd is not None else b""
+    covered = b"".join(line + b"\n" for line in document.pending)
+    if len(rest) < size - before:
+        return Tail(before, lost=f"{size - before:,} bytes that are not ours follow event {document.state.head.seq}")
+    newest = max((event.seq for event in _whole(rest)), default=0)
+    if newest > document.state.head.seq:
+        return Tail(before, newer=newest)
+    return Tail(before, behind=True, garbled=not covered.startswith(rest))
+
+
+def _hash_at(fd: int | None, end: int) -> str | None:
+    """The hash of the line that ends at byte `end`; empty for the file's beginning."""
+    if end == 0:
+        return ""
+    return claimed_hash(os.pread(fd, ENDING_BYTES, max(0, end - ENDING_BYTES))) if fd is not None else None
+
+
+def _whole(rest: bytes) -> Iterator[Event]:
+    for line in rest.split(b"\n")[:-1]:
+        try:
+            yield unseal(line)
+        except BrokenLineError:
+            continue
+
+
+class AuditLog:
+    """The lines of one environment's log. Every event is checked against its hash as it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def forwards(self, after: int = 0) -> Iterator[Event]:
+        """The events behind number `after`, oldest first. Raises `chain-broken` at a line that is not ours."""
+        fd = self._open()
+        if fd is None:
+            return
+        try:
+            end = _whole_end(fd)
+            offset = self._behind(fd, after, end)
+            with os.fdopen(os.dup(fd), "rb") as file:
+                file.seek(offset)
+                while offset < end:
+                    line = file.readline()
+                    event = self._event(line, offset)
+                    offset += len(line)
+                    if event.seq > after:
+                        yield event
+        finally:
+            os.close(fd)
+
+    def backwards(self, after: int = 0) -> Iterator[Event]:
+        """The same, newest first, read from the end in blocks."""
+        fd = self._open()
+        if fd is None:
+            return
+        try:
+            for offset, line in _lines_backwards(fd, _whole_end(fd)):
+                event = self._event(line, offset)
+                if event.seq <= after:
+                    return
+                yield event
+        finally:
+            os.close(fd)
+
+    def event(self, seq: int) -> Event | None:
+        """The event with this number, or None."""
+        found = next(self.forwards(seq - 1), None)
+        return found if found is not None and found.seq == seq else None
+
+    def _open(self) -> int | None:
+        try:
+            return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+
+    def _behind(self, fd: int, after: int, end: int) -> int:
+        """Where a line begins that is not behind event `after + 1`: halve until a block is left."""
+        low, high = 0, end
+        if after <= 0:
+            return low
+        while high - low > BLOCK:
+            start, line = _line_behind(fd, (low + high) // 2, end)
+            if start >= high:
+                break
+            if self._event(line, start).seq <= after:
+                low = start
+            else:
+                high = start
+        return low
+
+    def _event(self, line: bytes, offset: int) -> Event:
+        try:
+            return unseal(line.removesuffix(b"\n"))
+        except BrokenLineError as error:
+            raise fail(
+                Code.CHAIN_BROKEN,
+                "the audit log cannot be trusted",
+                where=Place(str(self._path)),
+                found=f"at byte {offset:,}: {_short(error)}",
+                wanted="each line as it was written",
+                now="nothing was changed; the flags are as state.json says",
+                next=(Offer(f"deployguard state verify --env {self._path.parent.name}"),),
+            ) from error
+
+
+def _short(error: BrokenLineError) -> str:
+    return str(error).splitlines()[0]
+
+
+def _whole_end(fd: int) -> int:
+    """Where the last line that has its end ends."""
+    size = os.fstat(fd).st_size
+    end = size
+    while end > 0:
+        start = max(0, end - BLOCK)
+        found = os.pread(fd, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def _line_behind(fd: int, offset: int, end: int) -> tuple[int, bytes]:
+    """The first line that begins behind `offset`, and where; (end, nothing) where none does."""
+    start = None
+    buffer, position = b"", offset
+    while position < end:
+        block = os.pread(fd, min(BLOCK, end - position), position)
+        position += len(block)
+        buffer += block
+        if start is None:
+            found = buffer.find(b"\n")
+            if found < 0:
+                continue
+            start = offset + found + 1
+            buffer = buffer[found + 1 :]
+        found = buffer.find(b"\n")
+        if found >= 0:
+            return start, buffer[:found]
+    return end, b""
+
+
+def _lines_backwards(fd: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """Each line with the byte where it begins, from the last to the first."""
+    pieces: list[bytes] = []  # of the line that goes on in the block before, last piece first
+    position = end
+    while position > 0:
+        start = max(0, position - BLOCK)
+        block = os.pread(fd, position - start, start)
+        stop = len(block)
+        if position == end:
+            stop -= 1  # the last line's own end
+        while (found := block.rfind(b"\n", 0, stop)) >= 0:
+            pieces.append(block[found + 1 : stop])
+            yield start + found + 1, b"".join(reversed(pieces))
+            pieces = []
+            stop = found
+        pieces.append(block[:stop])
+        position = start
+    if end > 0:
+        yield 0, b"".join(reversed(pieces))
