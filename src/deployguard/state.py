@@ -81,6 +81,8 @@ class FlagState:
     reason: str | None = None
     anchor: datetime | None = None  # for a flag set by hand; a rollout's flags use the rollout's
     acted_at: datetime | None = None  # likewise
+    targeted_at: datetime | None = None  # when the override of targeting was set or dropped last
+    targeted_by: str | None = None
     rollback_id: str | None = None  # the rollback that turned it off or lowered it last
     orphaned: JSON | None = None  # the last definition of a flag that left the config while it was above 0 %
 
@@ -118,6 +120,8 @@ class Rollout:
     paused_by: PausedBy | None = None
     trigger: str | None = None  # the trigger that paused, reduced or took it back last
     reason: str | None = None  # in words
+    changed_at: datetime | None = None  # when its phase or percentage changed last, and who did it
+    changed_by: str | None = None
     release: str | None = None
     rollback_id: str | None = None
 
@@ -219,6 +223,7 @@ class Release:
     rollouts: tuple[str, ...] = ()
     deploying: bool = False  # its commands or checks run: checks are shown, not judged
     flags_before: dict[str, FlagState] = field(default_factory=dict)
+    rollouts_before: dict[str, Rollout] = field(default_factory=dict)
     error: str | None = None
     report: str | None = None
 
@@ -492,3 +497,12 @@ def units(state: State) -> tuple[Unit, ...]:
                 )
             )
     return tuple(out)
+
+
+def then(first: Change, second: Change) -> Change:
+    """Two changes as one, the second made from the first's state; causes inside the commit keep pointing right."""
+    shift = len(first.events)
+    moved = tuple(
+        replace(draft, cause=draft.cause + shift) if isinstance(draft.cause, int) else draft for draft in second.events
+    )
+    return Change(state=second.state, events=first.events + moved, effects=first.effects + second.effects)

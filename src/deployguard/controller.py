@@ -1,0 +1,162 @@
+"""One tick: observe, judge, choose, apply, commit, effects. Decides nothing itself: `decide` does.
+
+The tick reads the wall clock once. What it observes is written to the metric store before anything is decided, so a
+controller that dies anywhere goes on from the same samples. A commit that another process overtook is decided again
+from the new state. Probes run in a thread of their own, so that a check that hangs does not keep an error trigger
+waiting; a `full` round waits for them.
+"""
+
+import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from deployguard.config.values import Environment, HealthCheck
+from deployguard.effects.deliver import deliver
+from deployguard.errors import Code, DeployguardError, Place, Problem
+from deployguard.guard.clock import settle
+from deployguard.guard.decide import Decision, decide
+from deployguard.guard.values import CheckRound
+from deployguard.outbox import enqueue
+from deployguard.session import Session
+from deployguard.state import Actor, Change, Event, Recorder, State, Via, then
+from deployguard.telemetry.exposer import exposer_of
+from deployguard.telemetry.follow import read_new
+from deployguard.telemetry.gather import gather
+from deployguard.telemetry.metrics import MetricStore
+from deployguard.telemetry.probes import due, probe_all, probe_connectivity
+
+ROLL_UP_EVERY = timedelta(minutes=10)
+PROBE_GRACE_S = 1.0  # how long an ordinary tick waits for the probes that it began
+COMMIT_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What one tick saw and did. `before` is the state that it was decided from."""
+
+    before: State
+    state: State
+    decision: Decision
+    events: tuple[Event, ...]
+    now: datetime
+
+
+class Controller:
+    """The loop's body for one environment. Whoever calls `tick` holds the controller's lock."""
+
+    def __init__(self, session: Session, name: str) -> None:
+        self._session = session
+        self._actor = Actor(name=name, via=Via.CONTROLLER)
+        self._metrics: MetricStore = session.metrics()
+        self._prober = ThreadPoolExecutor(1, thread_name_prefix="deployguard-probes")
+        self._probing: Future[None] | None = None
+        self._rolled_up: datetime | None = None
+        self._offline = False
+
+    def tick(self, *, full: bool = False) -> Ticked:
+        """One round. `full` probes every check and waits for it, as `watch --once` does."""
+        session = self._session
+        session.refresh_config()
+        state = session.store.read()
+        settings = session.best_settings(state)
+        self._probe(settings, full=full)
+        self._read_logs(state, settings)
+        ticked = self._decide_and_commit(settings)
+        deliver(ticked.state, session.store, self._metrics, settings, session.clock())
+        self._tidy(settings, ticked.now)
+        return ticked
+
+    def record(self, type: str, data: dict[str, object]) -> None:  # noqa: A002  # the event's word
+        """An event of the controller's own: that it started, stopped or took over."""
+
+        def told(state: State, now: datetime) -> Change:
+            recorder = Recorder(state, self._actor)
+            recorder.record(type, data)
+            return recorder.change()
+
+        self._session.change(told, self._actor)
+
+    def close(self) -> None:
+        self._prober.shutdown(wait=False, cancel_futures=True)
+        self._metrics.close()
+
+    # observe
+
+    def _probe(self, settings: Environment, *, full: bool) -> None:
+        if self._probing is not None and self._probing.done():
+            self._probing.result()  # what went wrong there is not lost
+            self._probing = None
+        if self._probing is None:
+            checks = tuple(settings.checks.values())
+            if not full:
+                checks = due(checks, self._metrics.last_rounds(), self._session.clock())
+            if checks:
+                self._probing = self._prober.submit(self._probe_round, checks, settings)
+        if self._probing is not None:
+            try:
+                self._probing.result(timeout=None if full else PROBE_GRACE_S)
+            except TimeoutError:
+                return
+
+    def _probe_round(self, checks: tuple[HealthCheck, ...], settings: Environment) -> None:
+        rounds: tuple[CheckRound, ...] = probe_all(checks, settings.base_url, self._session.clock)
+        failing = any(not found.ok for found in rounds)
+        self._offline = bool(failing and settings.connectivity and not probe_connectivity(settings.connectivity))
+        now = self._session.clock()
+        for found in rounds:
+            self._metrics.add_round(found, now)
+
+    def _read_logs(self, state: State, settings: Environment) -> None:
+        exposer = exposer_of(state, settings, self._session.clock())
+        for source in settings.sources.values():
+            read_new(source, self._metrics, exposer, self._session.clock(), root=self._session.root)
+
+    # decide, commit
+
+    def _decide_and_commit(self, settings: Environment) -> Ticked:
+        session = self._session
+        for attempt in range(1, COMMIT_TRIES + 1):
+            before = session.store.read()
+            now, settled = settle(before, session.clock(), self._actor)
+            change = then(settled, self._config_change(settled.state, now))
+            evidence = gather(self._metrics, change.state, settings, now, offline=self._offline)
+            decision = decide(change.state, evidence, settings, now, self._actor)
+            change = enqueue(before, then(change, decision.change), settings, now)
+            try:
+                after, events = session.store.commit(before, change, now)
+            except DeployguardError as error:
+                if error.problem.code is Code.REVISION_CHANGED and attempt < COMMIT_TRIES:
+                    continue
+                raise
+            return Ticked(before, after, decision, events, now)
+        raise AssertionError(COMMIT_TRIES)
+
+    def _config_change(self, state: State, now: datetime) -> Change:
+        """A changed config comes into force; one that cannot be read is said once and changes nothing."""
+        problem = self._session.config_problem
+        if problem is None:
+            return self._session.apply_config(state, self._actor, now)
+        digest = hashlib.sha256(repr(problem).encode()).hexdigest()
+        if state.told.get("config") == digest:
+            return Change(state=state)
+        recorder = Recorder(state, self._actor)
+        told = {**state.told, "config": digest}
+        recorder.record("config.rejected", {"hash": digest, "errors": _lines(problem)}, replace(state, told=told))
+        return recorder.change()
+
+    def _tidy(self, settings: Environment, now: datetime) -> None:
+        if self._rolled_up is None or now - self._rolled_up >= ROLL_UP_EVERY:
+            self._metrics.roll_up(now, settings.retention.metrics)
+            self._rolled_up = now
+
+
+def _lines(problem: Problem) -> list[str]:
+    """Each error as `file:line: message`, for the event."""
+    out = []
+    for error in problem.errors or (problem,):
+        place = error.where
+        spot = f"{Path(place.file).name}:{place.line}: " if isinstance(place, Place) and place.line else ""
+        out.append(f"{spot}{error.message}")
+    return out[:20]

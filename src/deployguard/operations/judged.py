@@ -1,0 +1,52 @@
+"""What the triggers say now, for whoever only reads: the controller's own `judge` over the same samples.
+
+A verdict is a pure function of samples and state, so it is worked out again instead of being passed along.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from deployguard.codec import to_json
+from deployguard.config.values import ActionKind, Environment, Mode
+from deployguard.guard.judge import judge
+from deployguard.guard.units import guarded
+from deployguard.guard.values import Evidence, Result, Verdict
+from deployguard.rollout.moves import Evidenced
+from deployguard.session import Session
+from deployguard.state import State
+from deployguard.telemetry.gather import gather
+
+SPARK_POINTS = 12
+SPARK_SPAN = timedelta(minutes=30)
+
+
+def observe(
+    session: Session, state: State, settings: Environment, now: datetime
+) -> tuple[Evidence, tuple[Verdict, ...]]:
+    """The evidence as it stands, and every verdict on it."""
+    evidence = gather(session.metrics(read_only=True), state, settings, now)
+    return evidence, judge(guarded(state, settings, now), evidence, settings, state, now)
+
+
+def failing(session: Session, state: State, settings: Environment, key: str, now: datetime) -> tuple[bool, Evidenced]:
+    """Whether a trigger of the flag's unit fails now, and the verdict that says so."""
+    unit = state.flag(key).rollout or key
+    _, verdicts = observe(session, state, settings, now)
+    for verdict in verdicts:
+        if verdict.unit == unit and verdict.verdict is Result.FAIL and verdict.holds:
+            return True, Evidenced(trigger=verdict.trigger, verdict=to_json(verdict))
+    return False, Evidenced()
+
+
+def of_unit(verdicts: Iterable[Verdict], unit: str) -> tuple[Verdict, ...]:
+    return tuple(verdict for verdict in verdicts if verdict.unit == unit)
+
+
+def acting_triggers(settings: Environment) -> int:
+    """How many triggers can change a unit."""
+    changing = set(ActionKind) - {ActionKind.RUN, ActionKind.NOTIFY}
+    return sum(
+        1
+        for trigger in settings.triggers.values()
+        if trigger.mode is Mode.ACT and any(action.kind in changing for action in trigger.then)
+    )

@@ -1,0 +1,251 @@
+"""`Operations` answered from files: each method is one call into the module of its area.
+
+Areas are imported where they are called, so that a command loads only what it needs and starts in a blink.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from deployguard.codec import JSON
+from deployguard.operations import values
+from deployguard.session import Session
+
+if TYPE_CHECKING:
+    from deployguard.flags.evaluate import Context
+    from deployguard.operations.protocol import Ask, DeployAsk, DeployWatch
+    from deployguard.operations.watch import Watch
+    from deployguard.story.report import Report
+
+
+class Local:
+    """One environment's files. See `Operations` for what each method does."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._watching: Watch | None = None
+
+    @property
+    def environment(self) -> str:
+        return self._session.environment
+
+    def now(self) -> datetime:
+        return self._session.clock()
+
+    # flags
+
+    def flags_status(self) -> values.FlagsStatus:
+        from deployguard.operations import flags
+
+        return flags.status(self._session)
+
+    def flag(self, key: str) -> values.FlagDetail:
+        from deployguard.operations import flags
+
+        return flags.detail(self._session, key)
+
+    def flag_history(self, key: str | None, limit: int) -> values.FlagHistory:
+        from deployguard.operations import flags
+
+        return flags.history(self._session, key, limit)
+
+    def evaluate(self, key: str, contexts: "Iterable[Context]") -> Iterable[values.Answer]:
+        from deployguard.operations import flags
+
+        return flags.evaluate(self._session, key, contexts)
+
+    def stale(self, older_than: timedelta) -> values.StaleFlags:
+        from deployguard.operations import flags
+
+        return flags.stale_flags(self._session, older_than)
+
+    def export_flags(self) -> JSON:
+        from deployguard.operations import flags
+
+        return flags.exported(self._session)
+
+    def import_flags(self, data: JSON, *, by: str | None, reason: str | None) -> tuple[values.Moved, ...]:
+        from deployguard.operations import exchange
+
+        return exchange.imported(self._session, data, by, reason)
+
+    def forget_flag(self, key: str, *, by: str | None, reason: str | None) -> values.Moved:
+        from deployguard.operations import moves
+
+        return moves.forget(self._session, key, by, reason)
+
+    # moves, rollouts, take-backs
+
+    def move(self, ask: "Ask") -> values.Moved:
+        from deployguard.operations import moves
+
+        return moves.move(self._session, ask)
+
+    def rollouts(self, lead: str | None = None) -> values.RolloutsStatus:
+        from deployguard.operations import watching
+
+        return watching.rollouts(self._session, lead)
+
+    def plan(self, lead: str | None, users: int | None, rps: float | None) -> values.RolloutPlans:
+        from deployguard.operations import plan
+
+        return plan.plan_rollouts(self._session, lead, users, rps)
+
+    def emergency(self, *, by: str | None, reason: str | None) -> values.Emergency:
+        from deployguard.operations import takeback
+
+        return takeback.emergency(self._session, by, reason)
+
+    def undo(self, rollback_id: str | None, *, force: bool, by: str | None, reason: str | None) -> values.Undone:
+        from deployguard.operations import takeback
+
+        return takeback.undo(self._session, rollback_id, force=force, by=by, reason=reason)
+
+    def rollbacks(self) -> values.RollbackHistory:
+        from deployguard.operations import takeback
+
+        return takeback.history(self._session)
+
+    # watching
+
+    def overview(self) -> values.Overview:
+        from deployguard.operations import watching
+
+        return watching.overview(self._session)
+
+    def told(self, after: int) -> tuple[values.Told, ...]:
+        from deployguard.operations import told
+
+        return told.since(self._session, after)
+
+    def gate(self, lead: str | None, *, step: int | None, completed: bool) -> values.Gate:
+        from deployguard.operations import gate
+
+        return gate.gate(self._session, lead, step=step, completed=completed)
+
+    def monitoring(self) -> values.MonitoringStatus:
+        from deployguard.operations import watching
+
+        return watching.monitoring(self._session)
+
+    def check_now(self) -> values.ChecksRound:
+        from deployguard.operations import watching
+
+        return watching.check_now(self._session)
+
+    def import_samples(self, lines: Iterable[bytes]) -> values.Imported:
+        from deployguard.operations import watching
+
+        return watching.import_samples(self._session, lines)
+
+    def forget_source(self, name: str) -> values.Imported:
+        from deployguard.operations import watching
+
+        return watching.forget_source(self._session, name)
+
+    def watch_once(self, interval: timedelta | None) -> values.Round:
+        from deployguard.operations import watch
+
+        return watch.once(self._session, interval)
+
+    def take_watch(self, via: str, interval: timedelta) -> bool:
+        from deployguard.operations.watch import Watch
+
+        if self._watching is None:
+            self._watching = Watch(self._session)
+        return self._watching.take(via, interval)
+
+    def tick(self) -> values.Round:
+        from deployguard.operations import watch
+
+        return self._watching.tick() if self._watching is not None else watch.looked_on(self._session)
+
+    def leave_watch(self, why: str) -> None:
+        if self._watching is not None:
+            self._watching.leave(why)
+
+    # releases
+
+    def plan_deploy(self, ask: "DeployAsk") -> values.DeployPlan:
+        from deployguard.operations import plan
+
+        return plan.plan_deploy(self._session, ask)
+
+    def deploy(self, ask: "DeployAsk", watch: "DeployWatch") -> values.Deployed:
+        from deployguard.operations import deploy
+
+        return deploy.deploy(self._session, ask, watch)
+
+    def reports(self) -> values.Reports:
+        from deployguard.operations import reports
+
+        return reports.listed(self._session)
+
+    def report(self, release_id: str | None) -> "Report":
+        from deployguard.operations import reports
+
+        return reports.build(self._session, release_id or reports.newest_id(self._session))
+
+    # upkeep
+
+    def doctor(self) -> values.Findings:
+        from deployguard.operations import doctor
+
+        return doctor.doctor(self._session)
+
+    def config_summary(self) -> values.ConfigSummary:
+        from deployguard.operations import upkeep
+
+        return upkeep.config_summary(self._session)
+
+    def config_shown(self) -> JSON:
+        from deployguard.operations import upkeep
+
+        return upkeep.config_shown(self._session)
+
+    def alerts_test(self, channel: str | None) -> values.AlertTest:
+        from deployguard.operations import upkeep
+
+        return upkeep.alerts_test(self._session, channel)
+
+    def verify(self) -> values.Findings:
+        from deployguard.operations import upkeep
+
+        return upkeep.verified(self._session)
+
+    def backup(self, file: str | None) -> values.Backup:
+        from deployguard.operations import upkeep
+
+        return upkeep.backup(self._session, file)
+
+    def restore(self, file: str, *, by: str | None, reason: str | None) -> values.Backup:
+        from deployguard.operations import upkeep
+
+        return upkeep.restore(self._session, file, by, reason)
+
+
+def open_local(
+    *,
+    config_path: str | None,
+    state_dir: str | None,
+    environment: str | None,
+    lenient: bool,
+    on_wait: Callable[[str], None] | None,
+) -> Local:
+    """`Local` for this process's folder and environment variables."""
+    import os
+    from pathlib import Path
+
+    from deployguard.session import open_session
+
+    return Local(
+        open_session(
+            config_path=config_path,
+            state_dir=state_dir,
+            environment=environment,
+            environ=os.environ,
+            cwd=Path.cwd(),
+            on_wait=on_wait,
+            lenient=lenient,
+        )
+    )

@@ -1,0 +1,187 @@
+"""A person's move: from what was asked to the same `apply` that the controller uses."""
+
+from datetime import datetime
+
+from deployguard.config.units import format_percentage
+from deployguard.config.values import Environment, Flag
+from deployguard.errors import Code, Offer, fail
+from deployguard.flags.dependencies import requirements
+from deployguard.flags.reach import reach, reach_because
+from deployguard.operations import flags, judged, rows
+from deployguard.operations.protocol import Ask
+from deployguard.operations.told import told
+from deployguard.operations.values import FlagChange, Moved, Told
+from deployguard.rollout.apply import apply
+from deployguard.rollout.moves import Evidenced, Move, MoveKind
+from deployguard.rollout.riders import plan_for, riders_of
+from deployguard.session import Session
+from deployguard.state import Actor, Change, State, then
+
+_RISES = (MoveKind.SET, MoveKind.PROMOTE, MoveKind.ENABLE)
+_STARTS = (MoveKind.START, MoveKind.RETRY)
+
+
+def move(session: Session, ask: Ask) -> Moved:
+    """Apply what was asked, or raise the refusal with what is allowed now. Changes nothing where nothing is to do."""
+    actor = session.actor(ask.by)
+
+    def decide(state: State, now: datetime) -> Change:
+        settings = session.best_settings(state)
+        definitions = session.definitions(state)
+        flags.known(definitions, ask.flag, command_of(ask, session.environment))
+        change = Change(state=state)
+        if ask.with_requirements:
+            change = _raise_requirements(session, state, definitions, ask, actor, now)
+        asked = as_move(session, change.state, settings, definitions, ask, actor, now)
+        return then(change, apply(change.state, asked, now))
+
+    before, after, events, now = session.change(decide, actor)
+    return moved(session, ask, before, after, told(events), now, actor.shown)
+
+
+def as_move(
+    session: Session,
+    state: State,
+    settings: Environment,
+    definitions: dict[str, Flag],
+    ask: Ask,
+    actor: Actor,
+    now: datetime,
+) -> Move:
+    """What was asked, with what `apply` needs from the config and the samples beside it."""
+    key = ask.flag
+    plan = None
+    if ask.move in _STARTS:
+        riders = riders_of(definitions, state, key, settings.rollout)
+        plan = plan_for(settings.strategy, definitions, riders)
+    fails, why = False, Evidenced()
+    if ask.move in _RISES and not ask.force:
+        fails, why = judged.failing(session, state, settings, key, now)
+    targeting = None
+    if ask.move is MoveKind.TARGET:
+        targeting = flags.targeting_after(session, state, key, ask.targeting, remove=ask.remove, reset=ask.reset)
+    return Move(
+        kind=ask.move,
+        flag=key,
+        actor=actor,
+        reason=ask.reason,
+        force=ask.force,
+        percentage=ask.percentage,
+        min_percentage=settings.min_percentage,
+        plan=plan,
+        targeting=targeting,
+        trigger_fails=fails,
+        why=why,
+    )
+
+
+def _raise_requirements(
+    session: Session, state: State, definitions: dict[str, Flag], ask: Ask, actor: Actor, now: datetime
+) -> Change:
+    """`enable --with-requirements`: every requirement that is lower comes up to the flag's percentage, nearest last."""
+    change = Change(state=state)
+    wanted = ask.percentage if ask.percentage is not None else state.flag(ask.flag).percentage
+    settings = session.best_settings(state)
+    for key in reversed(requirements(definitions, ask.flag)):
+        flag = change.state.flag(key)
+        if flag.enabled and flag.percentage >= wanted:
+            continue
+        kind = MoveKind.SET if flag.percentage < wanted else MoveKind.ENABLE
+        up = Ask(move=kind, flag=key, percentage=max(wanted, flag.percentage), force=ask.force, reason=ask.reason)
+        step = as_move(session, change.state, settings, definitions, up, actor, now)
+        change = then(change, apply(change.state, step, now))
+    return change
+
+
+def moved(
+    session: Session, ask: Ask, before: State, after: State, events: tuple[Told, ...], now: datetime, by: str
+) -> Moved:
+    settings, definitions = session.best_settings(after), session.definitions(after)
+    changed = tuple(
+        FlagChange(
+            flag_id=key,
+            from_=rows.position(before.flag(key)),
+            to=rows.position(after.flag(key)),
+            state=after.rollouts[after.flag(key).rollout or ""].phase
+            if after.flag(key).rollout in after.rollouts
+            else None,
+        )
+        for key in after.flags
+        if rows.position(before.flag(key)) != rows.position(after.flag(key))
+    )
+    rollout = after.rollouts.get(after.flag(ask.flag).rollout or "")
+    reaches = reach(definitions, after.flags, ask.flag)
+    new_rollbacks = [key for key in after.rollbacks if key not in before.rollbacks]
+    return Moved(
+        environment=session.environment,
+        revision=after.revision,
+        move=ask.move,
+        flag_id=ask.flag,
+        changed=after.revision != before.revision,
+        flags=changed,
+        rollback_id=new_rollbacks[-1] if new_rollbacks else None,
+        events=events,
+        by=by,
+        warning=_reach_warning(after, definitions, ask, reaches),
+        reach=reaches,
+        rollout=rows.rollout_row(after, settings, rollout, now) if rollout else None,
+        at=now,
+    )
+
+
+def _reach_warning(state: State, definitions: dict[str, Flag], ask: Ask, reaches: int) -> str | None:
+    """How many users it really reaches, where that is fewer than was set."""
+    flag = state.flag(ask.flag)
+    if ask.move not in (MoveKind.SET, MoveKind.ENABLE) or not flag.on or reaches >= flag.percentage:
+        return None
+    return (
+        f"It reaches {format_percentage(reaches)} of users, not {format_percentage(flag.percentage)}: "
+        f"{reach_because(definitions, state.flags, ask.flag)}."
+    )
+
+
+def command_of(ask: Ask, environment: str) -> str:
+    """The command that asks this, with FLAG in the flag's place."""
+    group = (
+        "rollout"
+        if ask.move in (*_STARTS, MoveKind.PAUSE, MoveKind.RESUME, MoveKind.PROMOTE, MoveKind.ABORT)
+        else "feature-flags"
+    )
+    if ask.move is MoveKind.ROLLBACK:
+        return f"rollback manual FLAG --env {environment}"
+    value = (
+        f" {format_percentage(ask.percentage).rstrip('%')}"
+        if ask.move is MoveKind.SET and ask.percentage is not None
+        else ""
+    )
+    return f"{group} {ask.move.value} FLAG{value} --env {environment}"
+
+
+def forget(session: Session, key: str, by: str | None, reason: str | None) -> Moved:
+    """Drop an orphaned flag from the state. A flag of the config is not forgotten but edited there."""
+    from deployguard.rollout.reconfigure import forget as forgotten
+
+    actor = session.actor(by)
+    state = session.store.read()
+    if key not in state.flags:
+        flags.known(session.definitions(state), key, f"feature-flags forget FLAG --env {session.environment}")
+    if state.flag(key).orphaned is None:
+        raise fail(
+            Code.NOT_ALLOWED_NOW,
+            f"{key} is in the config",
+            found="a flag of the config; only one that has left it can be forgotten",
+            wanted="an orphaned flag",
+            now="nothing was changed (exit 1)",
+            allowed=(Offer(f"deployguard feature-flags disable {key} --env {session.environment}", "turns it off"),),
+        )
+    before, after, events, now = session.change(lambda s, at: forgotten(s, key, actor, at), actor)
+    return Moved(
+        environment=session.environment,
+        revision=after.revision,
+        move="forget",
+        flag_id=key,
+        changed=after.revision != before.revision,
+        events=told(events),
+        by=actor.shown,
+        at=now,
+    )

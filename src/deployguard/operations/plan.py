@@ -1,0 +1,253 @@
+"""What is agreed to before anything happens: the deploy's plan with its preflight, and a rollout's plan with dates."""
+
+from datetime import datetime, timedelta
+
+from deployguard.config.units import format_percentage
+from deployguard.config.values import Command, Environment, Flag
+from deployguard.effects.commands import child_environment, found
+from deployguard.errors import Code, Offer, fail
+from deployguard.flags.dependencies import requirements
+from deployguard.guard.values import Cause, CheckRound, Verdict
+from deployguard.operations import flags, judged, rows
+from deployguard.operations.protocol import DeployAsk
+from deployguard.operations.values import (
+    DeployPlan,
+    PlannedCommand,
+    PlannedRollout,
+    PlannedStep,
+    RolloutPlan,
+    RolloutPlans,
+    Unseen,
+)
+from deployguard.rollout.riders import leads_and_riders, plan_for, riders_of
+from deployguard.rollout.steps import planned
+from deployguard.session import Session
+from deployguard.state import Phase, State
+from deployguard.store.locks import Lease, read_controller, read_lease
+from deployguard.story.causes import connecting_line, metric_words
+from deployguard.telemetry.probes import probe_all
+
+DAY = timedelta(days=1)
+
+
+def refuse_second_deploy(session: Session, state: State, lease: Lease | None, now: datetime) -> None:
+    """Raise `deploy-running` where a release runs and its deploy gave a sign of life within a minute."""
+    running = state.running_release()
+    if running is None or lease is None or lease.stale(now):
+        return
+    env = session.environment
+    version = f" ({running.version})" if running.version else ""
+    raise fail(
+        Code.DEPLOY_RUNNING,
+        f"{env} is being deployed",
+        found=f"release {running.id}{version} by {running.by} on {lease.host}, pid {lease.pid}, since "
+        f"{running.started_at:%H:%M:%SZ}; last sign of life {round((now - lease.at).total_seconds())}s ago; "
+        f"now at {lease.doing}",
+        wanted=f"no running deploy of {env}",
+        now="nothing was changed (exit 5)",
+        allowed=(
+            Offer(f"deployguard report show {running.id} --env {env}", "what it does"),
+            Offer(f"deployguard rollback emergency --env {env}", "ends it, all flags off"),
+        ),
+    )
+
+
+def plan_deploy(session: Session, ask: DeployAsk) -> DeployPlan:
+    """Validate and preflight; changes nothing. Raises `deploy-running` and `unknown-flag`; other findings are in it."""
+    settings, now = session.settings, session.clock()
+    state = session.store.read()
+    refuse_second_deploy(session, state, read_lease(session.state_dir, session.environment), now)
+    definitions = session.definitions(state)
+    retried = flags_to_retry(session, state, definitions, ask)
+    checks = probe_all(tuple(settings.checks.values()), settings.base_url, session.clock)
+    env = child_environment(session.environ, settings.name, ask.version)
+    commands = tuple(_command(session, command, env) for command in settings.deploy)
+    _, verdicts = judged.observe(session, state, settings, now)
+    return DeployPlan(
+        environment=session.environment,
+        base_url=settings.base_url,
+        version=ask.version,
+        at=now,
+        confirm=settings.confirm,
+        commands=commands,
+        rollback=tuple(_command(session, command, env) for command in settings.rollback),
+        checks=checks,
+        stable=settings.stable,
+        starts=starts(settings, definitions, state, retried, now),
+        stays=tuple(
+            rows.rollout_row(state, settings, rollout, now)
+            for rollout in state.rollouts.values()
+            if rollout.phase.live and rollout.lead not in retried
+        ),
+        off=tuple(
+            rows.flag_row(state, settings, definitions, rollout.lead, now)
+            for rollout in state.rollouts.values()
+            if rollout.phase is Phase.ROLLED_BACK and rollout.lead not in retried and rollout.lead in settings.rollout
+        ),
+        unseen=unseen(settings, verdicts),
+        problems=_problems(commands, checks),
+        controller=rows.watcher(read_controller(session.state_dir, session.environment, now)),
+    )
+
+
+def _problems(commands: tuple[PlannedCommand, ...], checks: tuple[CheckRound, ...]) -> tuple[str, ...]:
+    missing = dict.fromkeys(command.program for command in commands if not command.found)
+    bad = [f"{program} is not found" for program in missing]
+    return (*bad, *(f"check {check.check} fails: {check.detail or check.why}" for check in checks if not check.ok))
+
+
+def _command(session: Session, command: Command, env: dict[str, str]) -> PlannedCommand:
+    return PlannedCommand(
+        text=session.masker.mask(command.text),
+        timeout=command.timeout,
+        found=found(command, env, session.root),
+        program=command.program,
+    )
+
+
+def flags_to_retry(session: Session, state: State, definitions: dict[str, Flag], ask: DeployAsk) -> tuple[str, ...]:
+    """The leads that `--retry` starts again; `all` is each that was taken back."""
+    back = tuple(lead for lead, rollout in state.rollouts.items() if rollout.phase is Phase.ROLLED_BACK)
+    if "all" in ask.retry:
+        return back
+    out = []
+    for key in ask.retry:
+        flags.known(definitions, key, f"deploy {session.environment} --retry FLAG")
+        lead = state.flag(key).rollout or key
+        if lead not in back:
+            raise fail(
+                Code.NOT_ALLOWED_NOW,
+                f"{key} was not taken back",
+                where="option --retry",
+                found=f"{key} at {format_percentage(state.flag(key).percentage)}",
+                wanted=f"one of: {', '.join(back)}" if back else "a rollout that was taken back; there is none",
+                now="nothing was changed (exit 1)",
+                allowed=(Offer(f"deployguard rollout status {key} --env {session.environment}"),),
+            )
+        out.append(lead)
+    return tuple(dict.fromkeys(out))
+
+
+def starts(
+    settings: Environment, definitions: dict[str, Flag], state: State, retried: tuple[str, ...], now: datetime
+) -> tuple[PlannedRollout, ...]:
+    """The rollouts that a deploy would begin."""
+    fresh = leads_and_riders(definitions, state, settings.rollout)
+    again = tuple((lead, riders_of(definitions, state, lead, settings.rollout)) for lead in retried)
+    out = []
+    for lead, riders in (*fresh, *again):
+        plan = plan_for(settings.strategy, definitions, riders)
+        dates = planned(plan.steps, now)
+        out.append(
+            PlannedRollout(
+                rollout=lead,
+                riders=riders,
+                strategy=settings.strategy.name,
+                percentages=tuple(step.percentage for step in plan.steps),
+                ends_at=dates[-1],
+                total=dates[-1] - now,
+                retried=lead in retried,
+            )
+        )
+    return tuple(out)
+
+
+def unseen(settings: Environment, verdicts: tuple[Verdict, ...]) -> tuple[Unseen, ...]:
+    """What no connected source feeds, with the line that connects it."""
+    out: dict[str, Unseen] = {}
+    for verdict in verdicts:
+        if verdict.cause is not Cause.NOT_CONNECTED or verdict.trigger not in settings.triggers:
+            continue
+        name = settings.triggers[verdict.trigger].when.name
+        out[verdict.trigger] = Unseen(
+            what=metric_words(name),
+            trigger=verdict.trigger,
+            consequence=f"so {verdict.trigger} never fires",
+            mend=connecting_line(name, settings),
+        )
+    if settings.guardrails is not None:
+        out["guardrails"] = Unseen(
+            what="guardrails", consequence="they are checked and kept; nothing judges them yet", mend=""
+        )
+    return tuple(out.values())
+
+
+def plan_rollouts(session: Session, lead: str | None, users: int | None, rps: float | None) -> RolloutPlans:
+    """`rollout plan`: steps with dates, and how many users each step meets at this traffic."""
+    settings, now = session.settings, session.clock()
+    state = session.store.read()
+    definitions = session.definitions(state)
+    if lead is not None:
+        flags.known(definitions, lead, f"rollout plan FLAG --env {session.environment}")
+        pairs: tuple[tuple[str, tuple[str, ...]], ...] = (
+            (lead, riders_of(definitions, state, lead, settings.rollout)),
+        )
+    else:
+        pairs = leads_and_riders(definitions, state, settings.rollout)
+    measured = measured_users(session, now)
+    per_day = users if users is not None else _users_of_rps(rps) if rps is not None else measured
+    return RolloutPlans(
+        environment=session.environment,
+        plans=tuple(
+            _plan(session, settings, definitions, state, key, riders, per_day, measured, now) for key, riders in pairs
+        ),
+    )
+
+
+def _users_of_rps(rps: float) -> int:
+    """Users a day of a request rate, at 30 requests a user: the figure that the guard's simulations use."""
+    return round(rps * DAY.total_seconds() / 30)
+
+
+def measured_users(session: Session, now: datetime) -> int | None:
+    """Distinct users a day over the last week; None where no sample carried an id."""
+    return session.metrics(read_only=True).users_per_day(now)
+
+
+def _plan(
+    session: Session,
+    settings: Environment,
+    definitions: dict[str, Flag],
+    state: State,
+    lead: str,
+    riders: tuple[str, ...],
+    per_day: int | None,
+    measured: int | None,
+    now: datetime,
+) -> RolloutPlan:
+    plan = plan_for(settings.strategy, definitions, riders)
+    dates = planned(plan.steps, now)
+    ends = [*dates[1:], None]
+    rollout = state.rollouts.get(state.flag(lead).rollout or "")
+    refused = None
+    if rollout is not None and rollout.phase.live:
+        refused = f"{lead} is already in a rollout ({rollout.phase}); these dates are of a new one"
+    steps = []
+    for number, (step, begins, ended) in enumerate(zip(plan.steps, dates, ends, strict=True), 1):
+        seen = None
+        if per_day is not None and ended is not None:
+            seen = round(per_day * max((ended - begins) / DAY, 0) * step.percentage / 10_000)
+        steps.append(
+            PlannedStep(
+                step=number,
+                percentage=step.percentage,
+                hold=step.hold,
+                name=step.name,
+                from_=begins,
+                seen_by=seen,
+            )
+        )
+    return RolloutPlan(
+        environment=session.environment,
+        rollout=lead,
+        riders=riders,
+        strategy=settings.strategy.name,
+        steps=tuple(steps),
+        users_per_day=per_day,
+        measured_users_per_day=measured,
+        requires={key: state.flag(key).percentage for key in requirements(definitions, lead)},
+        ends_at=dates[-1],
+        total=dates[-1] - now,
+        refused=refused,
+        at=now,
+    )

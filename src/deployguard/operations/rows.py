@@ -1,0 +1,159 @@
+"""A flag and a rollout as people see them: the state's values with what follows from them spelled out.
+
+Used by status, show, rollout status, watch, deploy and gate alike, so that they cannot differ.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from deployguard.config.values import Environment, Flag
+from deployguard.flags.reach import reach
+from deployguard.guard.values import Exposure, Verdict
+from deployguard.operations.values import FlagPosition, FlagRow, RolloutRow, StepRow, Watcher
+from deployguard.rollout.steps import hold_ends, next_step, step_of
+from deployguard.rollout.table import allowed
+from deployguard.state import FlagState, PausedBy, Phase, Rollout, State
+from deployguard.store.locks import ControllerInfo
+from deployguard.story.causes import waiting_words
+
+
+def watcher(info: ControllerInfo | None) -> Watcher | None:
+    """The controller's own account of itself; None where none ever ran here."""
+    if info is None:
+        return None
+    return Watcher(
+        name=info.name,
+        host=info.host,
+        pid=info.pid,
+        via=info.via,
+        last_tick_at=info.last_tick_at,
+        interval=info.interval,
+        alive=info.alive,
+    )
+
+
+def position(flag: FlagState) -> FlagPosition:
+    return FlagPosition(enabled=flag.enabled, percentage=flag.percentage)
+
+
+def flag_rows(
+    state: State, settings: Environment, definitions: Mapping[str, Flag], now: datetime
+) -> tuple[FlagRow, ...]:
+    """Every flag in the config's order, orphaned ones last."""
+    return tuple(flag_row(state, settings, definitions, key, now) for key in definitions)
+
+
+def flag_row(state: State, settings: Environment, definitions: Mapping[str, Flag], key: str, now: datetime) -> FlagRow:
+    definition, flag = definitions[key], state.flag(key)
+    rollout = state.rollouts.get(flag.rollout) if flag.rollout else None
+    live = rollout is not None and rollout.phase.live
+    taken_back = rollout is not None and rollout.phase is Phase.ROLLED_BACK
+    waits_for, waits_text = waiting(state, rollout, now) if rollout is not None else (None, None)
+    row = FlagRow(
+        flag_id=key,
+        description=definition.description,
+        enabled=flag.enabled,
+        percentage=flag.percentage,
+        seed=flag.seed or key,
+        phase=rollout.phase if rollout else None,
+        rollout=rollout.lead if rollout else None,
+        strategy=rollout.strategy if rollout else None,
+        step=step_of(rollout, flag.percentage) if rollout and live else None,
+        steps=len(rollout.steps) if rollout and live else None,
+        next_step_at=next_step_at(rollout, flag.percentage) if rollout else None,
+        next_percentage=next_step(rollout, flag.percentage) if rollout and live else None,
+        waits_for=waits_for,
+        waits_text=waits_text,
+        requires=definition.requires,
+        tags=definition.tags,
+        orphaned=flag.orphaned is not None,
+        reason=rollout.reason if rollout else flag.reason,
+        rollback_id=rollout.rollback_id if rollout else flag.rollback_id,
+        guarded_until=guarded_until(flag, rollout, settings, now),
+        updated_at=flag.updated_at,
+        updated_by=flag.updated_by,
+        reach=reach(definitions, state.flags, key),
+        permanent=definition.permanent,
+        owner=definition.owner,
+        targeting_overridden=flag.targeting is not None,
+        taken_back_at=rollout.entered_at if rollout and taken_back else None,
+        why=rollout.trigger if rollout and rollout.trigger else None,
+    )
+    return row
+
+
+def guarded_until(flag: FlagState, rollout: Rollout | None, settings: Environment, now: datetime) -> datetime | None:
+    """The end of the bake: for what is on and does not move any more. None where it is over or never began."""
+    if not flag.on:
+        return None
+    since = rollout.entered_at if rollout and rollout.phase is Phase.COMPLETED else None
+    if rollout is None:
+        since = flag.updated_at
+    if since is None or since + settings.guard_for <= now:
+        return None
+    return since + settings.guard_for
+
+
+def next_step_at(rollout: Rollout, percentage: int) -> datetime | None:
+    return hold_ends(rollout, percentage) if rollout.phase is Phase.PROGRESSING else None
+
+
+def waiting(state: State, rollout: Rollout, now: datetime) -> tuple[str | None, str | None]:
+    """What a rollout waits for, as a word of the contract and in words."""
+    if rollout.phase is Phase.PAUSED:
+        return "person", waiting_words("person")
+    if rollout.phase is not Phase.PROGRESSING:
+        return None, None
+    told = state.told.get(f"waiting.{rollout.lead}")
+    ends = hold_ends(rollout, state.flag(rollout.lead).percentage)
+    if told is None or (told == "hold" and ends is not None and now < ends):
+        return "hold", waiting_words("hold")
+    return told, waiting_words(told)
+
+
+def rollout_row(
+    state: State,
+    settings: Environment,
+    rollout: Rollout,
+    now: datetime,
+    *,
+    verdicts: tuple[Verdict, ...] = (),
+    exposed: Exposure | None = None,
+) -> RolloutRow:
+    flag = state.flag(rollout.lead)
+    live = rollout.phase.live
+    step = step_of(rollout, flag.percentage) if live else None
+    hold = rollout.steps[step - 1].hold if step else None
+    passed = max(now - rollout.entered_at, timedelta(0))
+    waits_for, waits_text = waiting(state, rollout, now)
+    record = state.rollbacks.get(rollout.rollback_id or "")
+    before = record.rollouts_before.get(rollout.lead) if record and not live else None
+    came_from = record.flags_before.get(rollout.lead) if record and not live else None
+    return RolloutRow(
+        rollout=rollout.lead,
+        riders=rollout.riders,
+        phase=rollout.phase,
+        step=step,
+        steps=tuple(StepRow(percentage=s.percentage, hold=s.hold, name=s.name) for s in rollout.steps),
+        percentage=flag.percentage,
+        entered_at=rollout.entered_at,
+        next_step_at=next_step_at(rollout, flag.percentage),
+        waits_for=waits_for,
+        waits_text=waits_text,
+        exposed=exposed,
+        verdicts=verdicts,
+        strategy=rollout.strategy,
+        held=min(1.0, passed / hold) if hold else None,
+        held_for=passed,
+        next_percentage=next_step(rollout, flag.percentage) if live else None,
+        anchor=rollout.anchor,
+        paused_by=rollout.paused_by or (PausedBy.PERSON if rollout.phase is Phase.PAUSED else None),
+        trigger=rollout.trigger,
+        reason=rollout.reason,
+        rollback_id=rollout.rollback_id,
+        taken_back_from=came_from.percentage if came_from else None,
+        taken_back_step=step_of(before, came_from.percentage) if before and came_from else None,
+        lasted=rollout.entered_at - before.entered_at if before else None,
+        guarded_until=guarded_until(flag, rollout, settings, now),
+        allowed=tuple(allowed(state, rollout.lead)),
+    )

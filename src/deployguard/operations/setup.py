@@ -1,0 +1,103 @@
+"""`init`: the default config, its schema, `.gitignore`'s line; the npm scripts of the source system."""
+
+import json
+import os
+from pathlib import Path
+
+from deployguard.config.build import config_from_document
+from deployguard.config.defaults import default_config, npm_scripts
+from deployguard.config.schema import schema
+from deployguard.config.units import format_percentage
+from deployguard.config.values import Strategy
+from deployguard.errors import Code, Offer, fail
+from deployguard.operations.values import Initialised
+from deployguard.story.numbers import hold_words
+
+CONFIG = "deployment-config.json"
+SCHEMA = "deployment-config.schema.json"
+
+
+def initialise(folder: Path, *, url: str | None, npm: bool, force: bool) -> Initialised:
+    """Write what a fresh folder needs; never over an existing config without `force`."""
+    target = folder / CONFIG
+    if target.exists() and not force and not npm:
+        raise fail(
+            Code.USAGE,
+            f"{CONFIG} already stands here",
+            where=str(target),
+            found="an existing file",
+            wanted="an empty place, or --force to write over it",
+            now="nothing was changed (exit 2)",
+            next=(Offer("deployguard config validate"),),
+        )
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise fail(
+            Code.USAGE,
+            "the application's address is no web address",
+            where="option --url",
+            found=f'"{url}"',
+            wanted="http:// or https:// and a host",
+            now="nothing was changed (exit 2)",
+        )
+    wrote: list[tuple[str, str]] = []
+    changed: list[tuple[str, str]] = []
+    text = default_config(url)
+    document = json.loads(text)
+    config = config_from_document(document, os.environ, lenient=True)
+    environments = tuple(config.environments.values())
+    if not target.exists() or force:
+        target.write_text(text, encoding="utf-8")
+        first = environments[0]
+        counts = f"{len(first.flags)} flags, {len(first.strategies)} strategies, {len(first.triggers)} triggers"
+        wrote.append((CONFIG, counts))
+        (folder / SCHEMA).write_text(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        wrote.append((SCHEMA, "your editor completes and checks by it"))
+    if _ignore_state(folder / ".gitignore"):
+        changed.append((".gitignore", "state/ is not committed"))
+    package = folder / "package.json"
+    if npm:
+        changed.append(_write_scripts(package))
+    return Initialised(
+        wrote=tuple(wrote),
+        changed=tuple(changed),
+        environments=tuple((e.name, e.base_url, _words(e.strategy)) for e in environments),
+        package_json=package.exists() and not npm,
+        npm_scripts=npm_scripts(),
+    )
+
+
+def _words(strategy: Strategy) -> str:
+    steps = strategy.steps
+    first, last = format_percentage(steps[0].percentage), format_percentage(steps[-1].percentage)
+    holds = [step.hold for step in steps if step.hold is not None]
+    if len(steps) <= 2:
+        return f"{strategy.name}: {', '.join(format_percentage(step.percentage) for step in steps)}"
+    return f"{strategy.name}: {first} to {last} in {hold_words(sum(holds[1:], holds[0]))} or more"
+
+
+def _ignore_state(file: Path) -> bool:
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    if any(line.strip() in ("state", "state/", "/state/", "/state", "state/*", "/state/*") for line in lines):
+        return False
+    file.write_text("\n".join([*lines, "state/"]) + "\n", encoding="utf-8")
+    return True
+
+
+def _write_scripts(package: Path) -> tuple[str, str]:
+    """Add our scripts to package.json, keeping its other keys in their order and those scripts that are there."""
+    try:
+        document = json.loads(package.read_text(encoding="utf-8"))
+        scripts = document.setdefault("scripts", {})
+        new = {name: command for name, command in npm_scripts().items() if name not in scripts}
+        scripts.update(new)
+    except (OSError, ValueError, AttributeError) as error:
+        raise fail(
+            Code.USAGE,
+            "package.json cannot be read",
+            where=str(package),
+            found=str(error),
+            wanted="a JSON object",
+            now="package.json was not changed (exit 2)",
+        ) from error
+    package.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return "package.json", f"{len(new)} scripts added" if new else "the scripts were there"

@@ -1,0 +1,122 @@
+"""`config`, `state`, `alerts`: the tool itself."""
+
+from deployguard.codec import JSON
+from deployguard.config.show import shown
+from deployguard.errors import Code, fail
+from deployguard.operations import rows
+from deployguard.operations.values import AlertTest, Backup, ConfigSummary, Finding, Findings
+from deployguard.session import Session
+from deployguard.state import Phase
+from deployguard.store.locks import read_controller
+
+
+def config_summary(session: Session) -> ConfigSummary:
+    """A valid config, and whether the environment's controller has read it."""
+    settings, config = session.settings, session.config
+    assert config is not None  # noqa: S101  # `settings` raised where there is none
+    state = session.store.read()
+    in_force = state.config is not None and state.config.hash == config.hash
+    keep = tuple(
+        lead
+        for lead, rollout in state.rollouts.items()
+        if rollout.phase in (Phase.PROGRESSING, Phase.PAUSED)
+        and tuple((s.percentage, s.hold) for s in rollout.steps)
+        != tuple((s.percentage, s.hold) for s in settings.strategy.steps)
+    )
+    return ConfigSummary(
+        file=config.file or "",
+        valid=True,
+        flags=len(settings.flags),
+        strategies=len(settings.strategies),
+        triggers=len(settings.triggers),
+        environment=session.environment,
+        read_at=state.config.applied_at if in_force and state.config else None,
+        in_force=in_force,
+        keep_their_steps=keep,
+    )
+
+
+def config_shown(session: Session) -> JSON:
+    assert session.settings  # noqa: S101  # raises the config's error
+    assert session.config is not None  # noqa: S101
+    return shown(session.config, session.environ)
+
+
+def alerts_test(session: Session, channel: str | None) -> AlertTest:
+    """Send one test notice to each channel, or to the named one; waits for the answers."""
+    from deployguard.effects.deliver import send_test
+
+    channels = session.settings.channels
+    if channel is not None and channel not in channels:
+        raise fail(
+            Code.USAGE,
+            f"there is no alert channel {channel}",
+            where="argument CHANNEL",
+            found=f'"{channel}"',
+            wanted=f"one of: {', '.join(channels)}"
+            if channels
+            else "a channel: set WEBHOOK_URL, or alerts in the config",
+            now="nothing was sent (exit 2)",
+        )
+    if not channels:
+        raise fail(
+            Code.USAGE,
+            f"no alert channel is configured for {session.environment}",
+            wanted="WEBHOOK_URL in the environment, or alerts in the config",
+            now="nothing was sent (exit 2)",
+        )
+    now = session.clock()
+    results = []
+    for name, target in channels.items():
+        if channel in (None, name):
+            error = send_test(target, session.environment, session.actor(), now)
+            results.append((name, error is None, error or "delivered"))
+    return AlertTest(environment=session.environment, results=tuple(results))
+
+
+def verified(session: Session) -> Findings:
+    from deployguard.store.verify import verify
+
+    return Findings(
+        environment=session.environment,
+        at=session.clock(),
+        findings=tuple(
+            Finding(subject=f.subject, level="ok" if f.ok else "mend", found=f.found, command=f.mend)
+            for f in verify(session.state_dir, session.environment)
+        ),
+    )
+
+
+def backup(session: Session, file: str | None) -> Backup:
+    from deployguard.store.backup import backup as save
+
+    made = save(session.state_dir, session.environment, file, session.clock())
+    return Backup(
+        environment=session.environment,
+        file=str(made.file),
+        revision=made.revision,
+        events=made.events,
+        bytes=made.bytes,
+    )
+
+
+def restore(session: Session, file: str, by: str | None, reason: str | None) -> Backup:
+    from deployguard.store.backup import restore as bring_back
+
+    info = rows.watcher(read_controller(session.state_dir, session.environment, session.clock()))
+    if info is not None and info.alive:
+        raise fail(
+            Code.NOT_ALLOWED_NOW,
+            f"{session.environment} is being watched; a restore would pull the state from under it",
+            found=f"{info.name}, pid {info.pid}",
+            wanted="no controller while the state is restored",
+            now="nothing was changed (exit 1)",
+        )
+    made = bring_back(session.state_dir, session.environment, file, session.actor(by), reason, session.clock())
+    return Backup(
+        environment=session.environment,
+        file=str(made.file),
+        revision=made.revision,
+        events=made.events,
+        bytes=made.bytes,
+    )

@@ -1,0 +1,227 @@
+"""`watch`, `monitoring` and `rollout status`: what is seen and judged, for whoever looks on."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from deployguard.config.values import Environment
+from deployguard.guard.values import Evidence, Exposure, Population, Result, Verdict
+from deployguard.operations import flags, judged, lines, rows
+from deployguard.operations.told import newest
+from deployguard.operations.values import (
+    ChecksRound,
+    EndpointLine,
+    Headline,
+    Imported,
+    MetricLine,
+    MonitoringStatus,
+    NextCommand,
+    Overview,
+    RolloutRow,
+    RolloutsStatus,
+)
+from deployguard.session import Session
+from deployguard.state import Phase, Rollout, State
+from deployguard.store.locks import read_controller
+from deployguard.story.headline import headline
+from deployguard.story.rule import limit_words, metric_words, value_words
+from deployguard.telemetry.metrics import MetricStore
+from deployguard.telemetry.probes import probe_all
+
+EVENTS_SHOWN = 8
+MONITORING_SPAN = timedelta(hours=2)
+MONITORING_POINTS = 24
+SHOWN_AFTER_TAKE_BACK = timedelta(hours=1)
+_VITALS = ("lcp", "inp", "cls", "fcp", "ttfb")
+_PHASE_ORDER = (Phase.ROLLED_BACK, Phase.PROGRESSING, Phase.PAUSED, Phase.COMPLETED)
+
+
+def rollouts(session: Session, lead: str | None) -> RolloutsStatus:
+    """Every rollout, or one, with its verdicts as they stand now."""
+    state, now = session.store.read(), session.clock()
+    settings = session.best_settings(state)
+    if lead is not None:
+        flags.known(session.definitions(state), lead, f"rollout status FLAG --env {session.environment}")
+        lead = state.flag(lead).rollout or lead
+    evidence, verdicts = judged.observe(session, state, settings, now)
+    metrics = session.metrics(read_only=True)
+    found = tuple(
+        full_row(state, settings, rollout, metrics, evidence, verdicts, now)
+        for rollout in state.rollouts.values()
+        if lead in (None, rollout.lead)
+    )
+    return RolloutsStatus(
+        environment=session.environment,
+        revision=state.revision,
+        rollouts=found,
+        controller=rows.watcher(read_controller(session.state_dir, session.environment, now)),
+        at=now,
+    )
+
+
+def full_row(
+    state: State,
+    settings: Environment,
+    rollout: Rollout,
+    metrics: MetricStore,
+    evidence: Evidence,
+    verdicts: Iterable[Verdict],
+    now: datetime,
+) -> RolloutRow:
+    ours = judged.of_unit(verdicts, rollout.lead)
+    table, since = lines.lines_of(ours, settings, metrics, rollout, now)
+    row = rows.rollout_row(
+        state,
+        settings,
+        rollout,
+        now,
+        verdicts=ours,
+        exposed=evidence.exposed.get(rollout.lead, Exposure()) if rollout.phase.live else None,
+    )
+    return replace(row, lines=table, spark_since=since, nearest=nearest_limit(ours, settings))
+
+
+def nearest_limit(verdicts: Iterable[Verdict], settings: Environment) -> str | None:
+    """The passing verdict that is closest to its limit: `poor-web-vitals 2.44s of 4s`."""
+    closest: tuple[float, str] | None = None
+    for verdict in verdicts:
+        trigger = settings.triggers.get(verdict.trigger)
+        if verdict.verdict is not Result.PASS or not verdict.value or not verdict.threshold or trigger is None:
+            continue
+        share = verdict.value / verdict.threshold
+        if share < 1 and (closest is None or share > closest[0]):
+            limit = limit_words(trigger.when).split(" ", 1)[1]
+            closest = (share, f"{verdict.trigger} {value_words(verdict)} of {limit}")
+    return closest[1] if closest else None
+
+
+def overview(session: Session) -> Overview:
+    """One frame of the live view, read from the state and the samples: the same for whoever acts and whoever looks on."""
+    state, now = session.store.read(), session.clock()
+    settings = session.best_settings(state)
+    definitions = session.definitions(state)
+    evidence, verdicts = judged.observe(session, state, settings, now)
+    metrics = session.metrics(read_only=True)
+    controller = rows.watcher(read_controller(session.state_dir, session.environment, now))
+    shown = sorted(
+        (rollout for rollout in state.rollouts.values() if _worth_showing(rollout, settings, now)),
+        key=lambda rollout: (_PHASE_ORDER.index(rollout.phase), -rollout.entered_at.timestamp()),
+    )
+    said, offers = headline(state, verdicts, controller is not None and controller.alive, settings, now)
+    return Overview(
+        environment=session.environment,
+        revision=state.revision,
+        at=now,
+        controller=controller,
+        headline=Headline(state=said.state, users=said.users, cause=said.cause, done=said.done, turn=said.turn),
+        rollouts=tuple(full_row(state, settings, r, metrics, evidence, verdicts, now) for r in shown),
+        flags=rows.flag_rows(state, settings, definitions, now),
+        checks=tuple(evidence.checks[name] for name in settings.checks if name in evidence.checks),
+        sources=tuple(evidence.sources.values()),
+        events=newest(session, EVENTS_SHOWN),
+        next=tuple(NextCommand(command=offer.command, does=offer.does) for offer in offers),
+    )
+
+
+def _worth_showing(rollout: Rollout, settings: Environment, now: datetime) -> bool:
+    """What moves or waits; what was taken back an hour ago at most; what is still guarded."""
+    age = now - rollout.entered_at
+    if rollout.phase is Phase.ROLLED_BACK:
+        return age <= SHOWN_AFTER_TAKE_BACK
+    return rollout.phase is not Phase.COMPLETED or age <= settings.guard_for
+
+
+def monitoring(session: Session) -> MonitoringStatus:
+    """The figures of the last window beside their limits."""
+    state, now = session.store.read(), session.clock()
+    settings = session.best_settings(state)
+    evidence, verdicts = judged.observe(session, state, settings, now)
+    metrics = session.metrics(read_only=True)
+    window = max((t.window for t in settings.triggers.values()), default=timedelta(minutes=5))
+    everyone: dict[str, Verdict] = {}
+    for verdict in verdicts:
+        if verdict.population is Population.ALL:
+            everyone.setdefault(verdict.trigger, verdict)
+    figures = [_figure(settings, metrics, name, everyone.get(name), now) for name in settings.triggers]
+    judged_names = {trigger.when.name for trigger in settings.triggers.values()}
+    figures += [
+        line
+        for name in _VITALS
+        if name not in judged_names and (line := _unjudged(metrics, name, window, now)) is not None
+    ]
+    return MonitoringStatus(
+        environment=session.environment,
+        revision=state.revision,
+        at=now,
+        window=window,
+        metrics=tuple(figures),
+        endpoints=tuple(
+            EndpointLine(
+                endpoint=e.endpoint, requests=e.requests, errors=e.errors, average_ms=e.average_ms, p95_ms=e.p95_ms
+            )
+            for e in metrics.endpoints(now - window, now)
+        ),
+        sources=tuple(evidence.sources.values()),
+        checks=tuple(evidence.checks[name] for name in settings.checks if name in evidence.checks),
+        passing=sum(1 for verdict in everyone.values() if verdict.verdict is Result.PASS),
+        judged=len(settings.triggers),
+        controller=rows.watcher(read_controller(session.state_dir, session.environment, now)),
+    )
+
+
+def _figure(
+    settings: Environment, metrics: MetricStore, name: str, verdict: Verdict | None, now: datetime
+) -> MetricLine:
+    trigger = settings.triggers[name]
+    since = now - MONITORING_SPAN
+    return MetricLine(
+        metric=metric_words(trigger.when),
+        now=value_words(verdict) if verdict is not None and verdict.value is not None else None,
+        limit=limit_words(trigger.when),
+        samples=verdict.samples if verdict is not None else 0,
+        verdict=verdict.verdict if verdict is not None else None,
+        spark=lines.spark(trigger, metrics, None, since, now, MONITORING_POINTS),
+        value=verdict.value if verdict is not None else None,
+    )
+
+
+def _unjudged(metrics: MetricStore, name: str, window: timedelta, now: datetime) -> MetricLine | None:
+    """A vital that no trigger judges, at p75, where there are samples."""
+    reading = metrics.number(name, now - window, now)
+    value = reading.histogram.percentile(0.75)
+    if value is None:
+        return None
+    from deployguard.story.numbers import metric_value
+
+    return MetricLine(
+        metric=f"p75({name})", now=metric_value(name, value), limit=None, samples=reading.count, value=value
+    )
+
+
+def check_now(session: Session) -> ChecksRound:
+    """One round of every check; written nowhere, judges nothing."""
+    settings = session.settings
+    return ChecksRound(
+        environment=session.environment,
+        at=session.clock(),
+        checks=probe_all(tuple(settings.checks.values()), settings.base_url, session.clock),
+    )
+
+
+def import_samples(session: Session, data: Iterable[bytes]) -> Imported:
+    from deployguard.telemetry.exposer import exposer_of
+    from deployguard.telemetry.importer import import_lines
+
+    settings, state, now = session.settings, session.store.read(), session.clock()
+    found = import_lines(data, session.metrics(), exposer_of(state, settings, now), now)
+    return Imported(
+        environment=session.environment,
+        accepted=found.accepted,
+        refused=found.refused,
+        dropped_future=found.dropped_future,
+        dropped_old=found.dropped_old,
+        requests=found.requests,
+        vitals=found.vitals,
+        probes=found.probes,
+        with_user=found.with_user,
+    )
