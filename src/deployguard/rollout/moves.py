@@ -28,6 +28,7 @@ class MoveKind(StrEnum):
     DEPLOYED = "deployed"  # a deploy's commands finished
     DISTURBED = "disturbed"  # another unit was reduced, disabled or taken back; or definitions changed
     UNDO = "undo"
+    REQUIREMENT = "requirement taken back"  # a flag outside the rollout that one of its flags requires
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

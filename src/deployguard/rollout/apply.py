@@ -1,0 +1,49 @@
+"""The one way to change what is on: `apply(state, move, now) -> Change`, driven by the table of transitions.
+
+`apply` finds the row, does what the row says (one function for each of `Does`), and records it:
+
+1. the unit's own event; its `set` has the unit's new values, and the anchors of the other units where this one was
+   lowered: what their users see may have changed;
+2. `rollback.executed` with the record that `undo` restores, where the row leaves one;
+3. a `rollout.paused` for each rollout that progressed and has lost a requirement, by its own row of the table.
+
+A move that changes nothing answers the state as it was and no event, so no revision comes of it.
+"""
+
+from datetime import datetime
+
+from deployguard.rollout.asked import ask
+from deployguard.rollout.carry import carry_out
+from deployguard.rollout.consequences import others_anchored, pause_dependants
+from deployguard.rollout.emergency import emergency
+from deployguard.rollout.moves import Move, MoveKind
+from deployguard.rollout.records import executed, record_of
+from deployguard.rollout.refusals import refused
+from deployguard.rollout.table import find
+from deployguard.rollout.telling import tell
+from deployguard.rollout.undo import undo
+from deployguard.state import Change, Recorder, State, with_rollback
+
+
+def apply(state: State, move: Move, now: datetime) -> Change:
+    """What `move` makes of `state`. Raises not-allowed-now, trigger-fails or changed-since, with what is allowed."""
+    if move.kind is MoveKind.EMERGENCY:
+        return emergency(state, move, now)
+    if move.kind is MoveKind.UNDO:
+        return undo(state, move, now)
+    asked = ask(state, move, now)
+    row = find(asked)
+    if row is None:
+        raise refused(asked)
+    rollback_id = state.next_id("rb") if row.record else None
+    after = carry_out(asked, row, rollback_id)
+    if after == state:
+        return Change(state=state)
+    recorder = Recorder(state, move.actor, asked.reason)
+    after = others_anchored(state, after, now)
+    last = tell(recorder, asked, row, after, rollback_id)
+    if row.record and rollback_id:
+        record = record_of(state, after, row.record, rollback_id, asked)
+        last = recorder.record("rollback.executed", executed(record), with_rollback(after, record), cause=last)
+    pause_dependants(recorder, state, move, now, last)
+    return recorder.change()

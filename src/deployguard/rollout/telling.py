@@ -1,0 +1,132 @@
+"""A row as it went, told as events: SURFACES section 3's data, percentages as numbers 0 to 100, steps from 1."""
+
+from datetime import timedelta
+from typing import Any
+
+from deployguard.config.units import format_duration, percentage_number
+from deployguard.rollout.asked import Asked
+from deployguard.rollout.moves import MoveKind
+from deployguard.rollout.steps import step_of
+from deployguard.rollout.table import Does, Row
+from deployguard.state import FlagState, Phase, Recorder, Rollout, State, with_flags
+
+
+def tell(
+    recorder: Recorder, asked: Asked, row: Row, after: State, rollback_id: str | None, *, cause: int | None = None
+) -> int:
+    """Record what the row did, ending at `after`. Answers the index of the last event."""
+    match row.does:
+        case Does.START:
+            return _tell_start(recorder, asked, row, after)
+        case Does.ANCHOR:
+            return recorder.record("unit.anchored", _anchored(asked), after, cause=cause)
+        case Does.STEP:
+            return recorder.record(row.event or "", rollout_data(asked, row, after, rollback_id), after, cause=cause)
+        case _:
+            return _tell_flags(recorder, asked, row, after, rollback_id, cause)
+
+
+def _tell_start(recorder: Recorder, asked: Asked, row: Row, after: State) -> int:
+    rollout = after.rollouts[asked.key]
+    percentage = after.flag(asked.key).percentage
+    data = {
+        "rollout": rollout.lead,
+        "riders": list(rollout.riders),
+        "strategy": rollout.strategy,
+        "step": step_of(rollout, percentage),
+        "steps": len(rollout.steps),
+        "plan": [
+            {"percentage": percentage_number(step.percentage), "hold": _text(step.hold), "name": step.name}
+            for step in rollout.steps
+        ],
+        "from": percentage_number(asked.flag.percentage),
+        "percentage": percentage_number(percentage),
+        "retry": asked.move.kind is MoveKind.RETRY,
+        "release": asked.move.release,
+    }
+    started = recorder.record("rollout.started", data, after)
+    if row.to is not Phase.COMPLETED:
+        return started
+    told = rollout_data(asked, row, after, None)
+    return recorder.record("rollout.completed", told, after, cause=started)
+
+
+def _tell_flags(
+    recorder: Recorder, asked: Asked, row: Row, after: State, rollback_id: str | None, cause: int | None
+) -> int:
+    keys = sorted(asked.met) if row.does is Does.RIDERS else [asked.key]
+    index = 0
+    for key in keys:
+        state = after if key == keys[-1] else with_flags(recorder.state, {key: after.flag(key)})
+        data = {
+            "flagId": key,
+            "from": _flag(asked.state.flag(key)),
+            "to": _flag(after.flag(key)),
+            "rollout": asked.lead if asked.rollout else None,  # the one that it belonged to
+            **_why(asked, row, rollback_id),
+        }
+        index = recorder.record("flag.updated", data, state, cause=cause)
+    return index
+
+
+def rollout_data(asked: Asked, row: Row, after: State, rollback_id: str | None) -> dict[str, Any]:
+    """What every `rollout.*` event says: where it stood, where it stands, why, and how long the last state lasted."""
+    before, now = asked.rollout, after.rollouts[asked.lead]
+    was, is_ = asked.flag.percentage, after.flag(asked.lead).percentage
+    stood: Rollout = before or now
+    lasted = asked.now - stood.entered_at
+    return {
+        "rollout": now.lead,
+        "riders": list(now.riders),
+        "step": step_of(stood, was),
+        "steps": len(stood.steps),
+        "fromStep": step_of(stood, was),
+        "toStep": None if now.phase is Phase.ROLLED_BACK else step_of(now, is_),
+        "from": percentage_number(was),
+        "to": percentage_number(is_),
+        "heldFor": _text(lasted),
+        "verdicts": list(asked.move.why.verdicts),
+        "pausedBy": None if now.paused_by is None else str(now.paused_by),
+        **_why(asked, row, rollback_id),
+    }
+
+
+def _why(asked: Asked, row: Row, rollback_id: str | None) -> dict[str, Any]:
+    why = asked.move.why
+    since = asked.rollout.entered_at if asked.rollout else asked.flag.updated_at
+    return {
+        "move": str(asked.move.kind),
+        "trigger": why.trigger,
+        "verdict": why.verdict,
+        "others": why.others,
+        "exposed": why.exposed,
+        "lastedMs": None if since is None else round((asked.now - since) / timedelta(milliseconds=1)),
+        "rollbackId": rollback_id,
+        "kind": None if row.record is None else str(row.record),
+        "forced": asked.move.force,
+        "release": asked.move.release,
+    }
+
+
+def _flag(flag: FlagState) -> dict[str, Any]:
+    return {
+        "enabled": flag.enabled,
+        "percentage": percentage_number(flag.percentage),
+        "seed": flag.seed,
+        "targeting": flag.targeting,
+    }
+
+
+def _anchored(asked: Asked) -> dict[str, Any]:
+    """No step and no percentage changed: only what counts as evidence from now on."""
+    return {
+        "rollout": asked.rollout.lead if asked.rollout else None,
+        "flagId": asked.key,
+        "because": str(asked.move.kind),
+        "anchor": asked.now.isoformat().replace("+00:00", "Z"),
+        "release": asked.move.release,
+    }
+
+
+def _text(hold: timedelta | None) -> str | None:
+    return None if hold is None else format_duration(hold)

@@ -1,0 +1,205 @@
+"""Undo: a rollback's record, put back.
+
+A record holds units: their flags with seed and targeting, the riders, the phase. A flag is unchanged since when all of
+that is as the record left it, anchors and times aside. Where one was changed the whole is refused with its name, who
+and when; `--force` restores the untouched ones. A rollout comes back as a whole or not at all, but for riders that were
+touched: those stay out of it. So a touched lead, or a phase that moved on, leaves all of its rollout alone.
+
+A rollout that progressed comes back `paused`, any other in its phase. An undo is a record, too: it is undone by its id.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from deployguard.config.units import format_percentage
+from deployguard.errors import Code, DeployguardError, Offer, fail
+from deployguard.rollout.asked import ask
+from deployguard.rollout.consequences import others_anchored, pause_dependants
+from deployguard.rollout.hand import core, differs
+from deployguard.rollout.moves import Move
+from deployguard.rollout.records import executed, record_of
+from deployguard.rollout.refusals import NOTHING_CHANGED
+from deployguard.state import (
+    Change,
+    FlagState,
+    PausedBy,
+    Phase,
+    Recorder,
+    Rollback,
+    RollbackKind,
+    Rollout,
+    State,
+    with_flags,
+    with_rollback,
+    with_rollout,
+    without_rollout,
+)
+
+
+def undo(state: State, move: Move, now: datetime) -> Change:
+    """Restore the record `move.rollback_id`, or the latest that is neither an undo nor undone.
+
+    Raises changed-since (whole, unless forced) and not-allowed-now (no such record, or undone already).
+    """
+    record = _wanted(state, move)
+    touched = touched_since(state, record)
+    keys = tuple(key for key in record.flags_before if key not in touched)
+    if touched and not (move.force and keys):
+        raise _changed_since(state, record, touched, keys)
+    undo_id = state.next_id("rb")
+    after = others_anchored(state, _restored(state, record, frozenset(keys), move, now), now)
+    asked = ask(state, move, now, "")
+    made = replace(record_of(state, after, RollbackKind.UNDO, undo_id, asked), undoes=record.id)
+    data = executed(made) | {"leftAlone": sorted(touched)}
+    recorder = Recorder(state, move.actor, move.reason)
+    index = recorder.record("rollback.undone", data, _marked(with_rollback(after, made), record, undo_id))
+    pause_dependants(recorder, state, move, now, index)
+    return recorder.change()
+
+
+def latest_undoable(state: State) -> Rollback | None:
+    """The latest record that is neither an undo nor undone."""
+    records = [r for r in state.rollbacks.values() if r.kind is not RollbackKind.UNDO and not r.undone_by]
+    return max((r for r in records if r.flags_before), key=lambda r: int(r.id.rpartition("-")[2]), default=None)
+
+
+def touched_since(state: State, record: Rollback) -> frozenset[str]:
+    """The record's flags that cannot be put back: changed themselves, or of a rollout that moved on."""
+    changed = {key for key, left in record.flags_after.items() if differs(state.flag(key), left)}
+    for lead in record.rollouts_after:
+        left, now = record.rollouts_after[lead], state.rollouts.get(lead)
+        moved_on = (left and left.phase) != (now and now.phase)
+        if moved_on or lead in changed:
+            changed |= _members(record, lead)
+    return frozenset(changed & record.flags_after.keys())
+
+
+def _members(record: Rollback, lead: str) -> set[str]:
+    both = (record.rollouts_before.get(lead), record.rollouts_after.get(lead))
+    return {key for rollout in both if rollout is not None for key in rollout.flags}
+
+
+def _restored(state: State, record: Rollback, keys: frozenset[str], move: Move, now: datetime) -> State:
+    flags = {key: _flag(state.flag(key), record.flags_before[key], move, now) for key in keys}
+    state = with_flags(state, flags)
+    for lead, before in record.rollouts_before.items():
+        if lead not in keys:
+            continue
+        if before is None:
+            state = without_rollout(state, lead)
+        else:
+            riders = tuple(key for key in before.riders if key in keys)
+            state = with_rollout(state, _rollout(replace(before, riders=riders), move, now))
+    return state
+
+
+def _flag(flag: FlagState, before: FlagState, move: Move, now: datetime) -> FlagState:
+    if core(flag) == core(before):
+        return flag
+    return replace(
+        before,
+        orphaned=flag.orphaned,
+        updated_at=now,
+        updated_by=move.actor.shown,
+        reason=move.reason,
+        anchor=now if before.rollout is None else None,
+    )
+
+
+def _rollout(before: Rollout, move: Move, now: datetime) -> Rollout:
+    progressed = before.phase is Phase.PROGRESSING
+    return replace(
+        before,
+        phase=Phase.PAUSED if progressed else before.phase,
+        paused_by=PausedBy.PERSON if progressed else before.paused_by,
+        entered_at=now,
+        anchor=now,
+        changed_at=now,
+        changed_by=move.actor.shown,
+    )
+
+
+def _marked(state: State, record: Rollback, undo_id: str) -> State:
+    """The record is undone; and where it was an undo, what that one undid counts again."""
+    if record.id in state.rollbacks:
+        state = with_rollback(state, replace(record, undone_by=undo_id))
+    first = state.rollbacks.get(record.undoes or "")
+    return with_rollback(state, replace(first, undone_by=None)) if first else state
+
+
+def _wanted(state: State, move: Move) -> Rollback:
+    record = state.rollbacks.get(move.rollback_id) if move.rollback_id else latest_undoable(state)
+    env = f"--env {state.environment}"
+    history = (Offer(f"deployguard rollback history {env}", "what was taken back"),)
+    if record is None:
+        raise fail(
+            Code.NOT_ALLOWED_NOW,
+            f"there is no rollback {move.rollback_id}" if move.rollback_id else "there is nothing to undo",
+            where=f"{state.environment}, rollbacks",
+            found=f"{len(state.rollbacks)} records are kept",
+            wanted="the id of one that is kept and not undone",
+            now=NOTHING_CHANGED,
+            allowed=history,
+        )
+    if not record.flags_before:
+        raise fail(
+            Code.NOT_ALLOWED_NOW,
+            f"{record.id} turned nothing off, so there is nothing to restore",
+            where=f"{state.environment}, {record.id}",
+            now=NOTHING_CHANGED,
+            allowed=history,
+        )
+    if record.undone_by:
+        raise fail(
+            Code.NOT_ALLOWED_NOW,
+            f"{record.id} was undone already",
+            where=f"{state.environment}, {record.id}",
+            found=f"undone by {record.undone_by}",
+            wanted="a rollback that is not undone",
+            now=NOTHING_CHANGED,
+            allowed=(Offer(f"deployguard rollback undo {record.undone_by} {env}", "undoes that undo"), *history),
+        )
+    return record
+
+
+def _changed_since(
+    state: State, record: Rollback, touched: frozenset[str], untouched: tuple[str, ...]
+) -> DeployguardError:
+    total = len(record.flags_before)
+    offers: tuple[Offer, ...] = ()
+    if untouched:
+        command = f"deployguard rollback undo {record.id} --force --env {state.environment}"
+        offers = (Offer(command, f"the other {len(untouched)} only"),)
+    return fail(
+        Code.CHANGED_SINCE,
+        f"{len(touched)} of {total} flags of {state.environment} "
+        f"{'was' if len(touched) == 1 else 'were'} changed after {record.id}",
+        where=f"{state.environment}, {record.id}",
+        found="; ".join(_how(state, record, key) for key in sorted(touched)),
+        wanted=f"all {total} flags as {record.id} left them",
+        now=NOTHING_CHANGED,
+        allowed=(*offers, Offer(f"deployguard feature-flags status --env {state.environment}", "how they stand now")),
+    )
+
+
+def _how(state: State, record: Rollback, key: str) -> str:
+    """One flag's change since: what, who, when, why."""
+    left, flag = record.flags_after[key], state.flag(key)
+    rollout = state.rollouts.get(flag.rollout or left.rollout or "")
+    if left.percentage != flag.percentage:
+        what = f"{format_percentage(left.percentage)} → {format_percentage(flag.percentage)}"
+    elif left.enabled != flag.enabled:
+        what = "enabled" if flag.enabled else "disabled"
+    elif left.targeting != flag.targeting:
+        return _words(key, "has other targeting", flag.targeted_by, flag.targeted_at, None)
+    elif rollout is not None and rollout.changed_at is not None:
+        return _words(key, f"is {rollout.phase}", rollout.changed_by, rollout.changed_at, rollout.reason)
+    else:
+        what = "belongs to another rollout" if flag.rollout else "left its rollout"
+    return _words(key, what, flag.updated_by, flag.updated_at, flag.reason)
+
+
+def _words(key: str, what: str, who: str | None, when: datetime | None, why: str | None) -> str:
+    by = f" by {who}" if who else ""
+    at = f" at {when.isoformat(timespec='seconds').replace('+00:00', 'Z')}" if when else ""
+    return f"{key} {what}{by}{at}" + (f' ("{why}")' if why else "")
