@@ -13,11 +13,11 @@ from deployguard.state import Phase, Recorder, State, with_flags, with_rollout
 
 
 def lowered(before: State, after: State) -> frozenset[str]:
-    """The flags that fewer users have by their bucket than before: reduced, disabled or taken back."""
+    """The flags that fewer users have than before: reduced, disabled or taken back."""
     return frozenset(
         key
         for key, was in before.flags.items()
-        if was.on and (not after.flag(key).on or after.flag(key).percentage < was.percentage)
+        if was.enabled and (not after.flag(key).enabled or after.flag(key).percentage < was.percentage)
     )
 
 
@@ -31,14 +31,14 @@ def others_anchored(before: State, after: State, now: datetime) -> State:
     moved = {
         key: replace(flag, anchor=now)
         for key, flag in after.flags.items()
-        if flag.on and flag.rollout is None and flag.anchor != now
+        if flag.enabled and flag.rollout is None and flag.anchor != now
     }
     return with_flags(after, moved) if moved else after
 
 
 def rollouts_that_lost(before: State, after: State) -> tuple[tuple[str, str], ...]:
     """The leads of progressing rollouts that require, at any depth, a flag outside that went off, and that flag."""
-    off = [key for key in sorted(lowered(before, after)) if not after.flag(key).on]
+    off = [key for key in sorted(lowered(before, after)) if not after.flag(key).enabled]
     progressing = [rollout for rollout in after.rollouts.values() if rollout.phase is Phase.PROGRESSING]
     if not off or not progressing or after.config is None:
         return ()

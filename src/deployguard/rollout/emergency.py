@@ -18,42 +18,35 @@ from deployguard.rollout.telling import tell
 from deployguard.state import (
     Change,
     Recorder,
-    ReleasePhase,
     RollbackKind,
     State,
-    Via,
     with_flags,
-    with_release,
     with_rollback,
 )
 
 
 def emergency(state: State, move: Move, now: datetime) -> Change:
-    """Every flag on that is not in `left_on` goes to 0 % and off; a deploy that runs is told to stop.
+    """Every flag on that is not in `left_on` goes to 0 % and off.
 
-    Where nothing is enabled and no deploy runs there are no events, so no new revision.
+    Where nothing is enabled there are no events, so no new revision. A deploy that runs is asked to stop by
+    `release.ask_to_stop`, which whoever calls an emergency by hand puts before it into the same commit.
     """
     rollback_id = state.next_id("rb")
-    recorder = Recorder(state, move.actor, ask(state, move, now, "").reason)
-    release = state.running_release() if move.actor.via is not Via.CONTROLLER else None
-    aborts = release is not None and release.phase is ReleasePhase.RUNNING
+    release = state.running_release()
     move = replace(move, release=move.release or (release.id if release else None))
+    asked = ask(state, move, now, "")
     walk = _walk(state, move, now, rollback_id)
-    if not walk and not aborts:
+    if not walk:
         return Change(state=state)
-    first: int | None = None
-    after = state
-    for number, (asked, row, after) in enumerate(walk, 1):
-        if number == len(walk):
-            after = others_anchored(state, after, now)
-        index = tell(recorder, asked, row, after, rollback_id)
-        first = index if first is None else first
+    recorder = Recorder(state, move.actor, asked.reason)
+    told = [
+        tell(recorder, one, row, after if number < len(walk) else others_anchored(state, after, now), rollback_id)
+        for number, (one, row, after) in enumerate(walk, 1)
+    ]
+    after = recorder.state
     left_on = tuple(key for key in move.left_on if state.flag(key).enabled)
-    record = record_of(state, after, RollbackKind.EMERGENCY, rollback_id, ask(state, move, now, ""), left_on)
-    after = with_rollback(after, record)
-    if release is not None and aborts:
-        after = with_release(after, replace(release, phase=ReleasePhase.ABORTING))
-    last = recorder.record("rollback.executed", executed(record), after, cause=first)
+    record = record_of(state, after, RollbackKind.EMERGENCY, rollback_id, asked, left_on)
+    last = recorder.record("rollback.executed", executed(record), with_rollback(after, record), cause=told[0])
     pause_dependants(recorder, state, move, now, last)
     return recorder.change()
 

@@ -100,8 +100,8 @@ GUARDS: dict[str, Callable[[Asked], bool]] = {
     "meets the lead": lambda a: a.lead in a.met,
     "meets riders only": lambda a: bool(a.met) and a.lead not in a.met,
     "meets no flag": lambda a: not a.met,
-    "on": lambda a: a.flag.on,
-    "not on": lambda a: not a.flag.on,
+    "enabled": lambda a: a.flag.enabled,
+    "not enabled": lambda a: not a.flag.enabled,
     "unit unchanged since the record, or --force": lambda _: True,  # undo asks it of each flag, see undo.py
 }
 
@@ -198,12 +198,13 @@ TABLE: tuple[Row, ...] = (
     Row((BY_HAND,), (M.ENABLE,), BY_HAND, "=; enabled", Does.HAND, event=_FLAG),
     Row((BY_HAND,), (M.DISABLE,), SAME, "=", Does.NOTHING, ("meets no flag",), entered=False, anchor=False),
     Row((BY_HAND,), (M.DISABLE,), BY_HAND, "=; not enabled", Does.HAND, event=_FLAG, record=_R.DISABLE),
-    Row((BY_HAND,), (M.REDUCE,), SAME, "=", Does.NOTHING, ("not on",), entered=False, anchor=False),
+    Row((BY_HAND,), (M.REDUCE,), SAME, "=", Does.NOTHING, ("not enabled",), entered=False, anchor=False),
     Row((BY_HAND,), (M.REDUCE,), BY_HAND, "p(1-r), down", Does.HAND,
         ("p(1-r) >= minPercentage",), event=_FLAG, record=_R.REDUCE),
     Row((BY_HAND,), (M.REDUCE, M.ROLLBACK), BY_HAND, _OFF, Does.HAND, event=_FLAG, record=_R.FLAG),
     Row((BY_HAND,), (M.EMERGENCY,), BY_HAND, _OFF, Does.HAND, event=_FLAG, record=_R.EMERGENCY),
-    Row((BY_HAND,), (M.DEPLOYED, M.DISTURBED), SAME, "=", Does.ANCHOR, ("on",), entered=False, event="unit.anchored"),
+    Row((BY_HAND,), (M.DEPLOYED, M.DISTURBED), SAME, "=", Does.ANCHOR,
+        ("enabled",), entered=False, event="unit.anchored"),
     Row(ANY, (M.TARGET,), SAME, "=", Does.TARGET, entered=False, event=_FLAG),
     Row(ANY, (M.UNDO,), SAME, "as before", Does.RESTORE,
         ("unit unchanged since the record, or --force",), event="rollback.undone", record=_R.UNDO),

@@ -60,8 +60,8 @@ def _tell_flags(
         state = after if key == keys[-1] else with_flags(recorder.state, {key: after.flag(key)})
         data = {
             "flagId": key,
-            "from": _flag(asked.state.flag(key)),
-            "to": _flag(after.flag(key)),
+            "from": flag_data(asked.state.flag(key)),
+            "to": flag_data(after.flag(key)),
             "rollout": asked.lead if asked.rollout else None,  # the one that it belonged to
             **_why(asked, row, rollback_id),
         }
@@ -108,7 +108,7 @@ def _why(asked: Asked, row: Row, rollback_id: str | None) -> dict[str, Any]:
     }
 
 
-def _flag(flag: FlagState) -> dict[str, Any]:
+def flag_data(flag: FlagState) -> dict[str, Any]:
     return {
         "enabled": flag.enabled,
         "percentage": percentage_number(flag.percentage),
