@@ -17,8 +17,8 @@ row that leads from a rollout to `-` concerns the named flag alone: it leaves it
 on; the others go on as they were. What follows from a row for OTHER units (their anchors move, a rollout whose
 requirement went off pauses) is a row of its own, asked by `apply`.
 
-`next` is the lowest step above the percentage, `last` the last step, `p` the percentage now, `P` the one asked for,
-`r` the share that a reduce takes away. `on` is enabled and above 0 %.
+`next` is the lowest step above the percentage, `last` the last step (never less than the percentage now), `p` the
+percentage now, `P` the one asked for, `r` the share that a reduce takes away. `on` is enabled and above 0 %.
 
 `docs/transitions.md` is this table, written by `scripts/transitions_page.py`.
 """
