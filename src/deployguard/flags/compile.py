@@ -1,0 +1,199 @@
+"""A flag as one function from a context to an outcome: made once a revision, called for every user.
+
+What is the same for every user (overrides, disabled flags, fixed percentages, the requirements at all depths and their
+order, the words of each answer) is worked out here. Requirements are laid out flat, deepest first, so a chain of any
+length costs no stack, and a requirement that is settled for everyone costs nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeAlias
+
+from deployguard.config.grammar import matches
+from deployguard.config.units import FULL
+from deployguard.config.values import Flag, Targeting
+from deployguard.flags.bucket import hash_under, limit
+from deployguard.flags.dependencies import postorder
+from deployguard.flags.values import TARGETING_KEY_MISSING, Context, DecidedBy, Reason
+from deployguard.state import FlagState
+
+
+class Words(NamedTuple):
+    """What goes out beside the value; the same for all users whom the same question decides."""
+
+    variant: str
+    reason: str
+    decided_by: str
+    error_code: str | None
+
+
+Outcome: TypeAlias = tuple[bool, Words, int | None]
+"""On or off, what decided it, and the user's hash where the bucket did."""
+
+Decide: TypeAlias = Callable[[Context], Outcome]
+
+_Required: TypeAlias = tuple[Decide, Mapping[str, Outcome]]
+"""A required flag's own questions, and the answer for each reason why it may be off."""
+
+
+def _words(value: bool, reason: Reason, decided_by: str) -> Words:  # noqa: FBT001
+    error = TARGETING_KEY_MISSING if reason is Reason.DEFAULT else None
+    return Words("on" if value else "off", reason.value, decided_by, error)
+
+
+def _settled(value: bool, reason: Reason, decided_by: str) -> Outcome:  # noqa: FBT001
+    return (value, _words(value, reason, decided_by), None)
+
+
+_DISABLED = _settled(False, Reason.DISABLED, DecidedBy.DISABLED)
+_NO_KEY = _settled(False, Reason.DEFAULT, DecidedBy.NO_TARGETING_KEY)
+_DENY = _settled(False, Reason.TARGETING_MATCH, DecidedBy.DENY)
+_ALLOW_USER = _settled(True, Reason.TARGETING_MATCH, DecidedBy.ALLOW_USER)
+_ALLOW_GROUP = _settled(True, Reason.TARGETING_MATCH, DecidedBy.ALLOW_GROUP)
+_COUNTRY = _settled(False, Reason.TARGETING_MATCH, DecidedBy.COUNTRY)
+_REGION = _settled(False, Reason.TARGETING_MATCH, DecidedBy.REGION)
+_IN = _words(True, Reason.SPLIT, DecidedBy.BUCKET)
+_OUT = _words(False, Reason.SPLIT, DecidedBy.BUCKET)
+
+
+class Compiler:
+    """Makes the functions of one revision; what two flags share is made once."""
+
+    def __init__(
+        self, definitions: Mapping[str, Flag], state: Mapping[str, FlagState], overrides: Mapping[str, bool]
+    ) -> None:
+        self._definitions = definitions
+        self._state = state
+        self._overrides = overrides
+        self._own: dict[str, Decide] = {}
+        self._hashes: dict[str, Callable[[str], int]] = {}
+
+    def decide(self, key: str) -> Decide:
+        """The whole order of evaluation for one flag."""
+        settled = self._same_for_all(key)
+        if settled is not None:
+            return lambda _: settled
+        required = self._required(key)
+        return _with_requirements(required, self._own_of(key)) if required else self._own_of(key)
+
+    def _same_for_all(self, key: str) -> Outcome | None:
+        """What an override answers to everyone, or a flag that is not enabled or not defined; asked before all else."""
+        if key in self._overrides:
+            return _settled(self._overrides[key], Reason.STATIC, DecidedBy.OVERRIDE)
+        if key not in self._definitions or not self._flag(key).enabled:
+            return _DISABLED
+        return None
+
+    def _flag(self, key: str) -> FlagState:
+        return self._state.get(key) or FlagState(seed=key)
+
+    def _required(self, key: str) -> tuple[_Required, ...]:
+        """The requirements at all depths in the order in which they are asked.
+
+        The first that is off decides, in the name of the direct requirement that led to it. Behind one that is off
+        for everyone nothing is asked.
+        """
+        out: list[_Required] = []
+        seen = {key}
+        for direct in self._definitions[key].requires:
+            blamed = {reason.value: _settled(False, reason, DecidedBy.REQUIRES + direct) for reason in Reason}
+            for name in postorder((direct,), self._asked_before, seen):
+                settled = self._same_for_all(name)
+                if settled is None:
+                    if not self._on_for_all(name):
+                        out.append((self._own_of(name), blamed))
+                elif not settled[0]:
+                    return (*out, (_always(settled), blamed))
+        return tuple(out)
+
+    def _asked_before(self, key: str) -> Iterable[str]:
+        return self._definitions[key].requires if self._same_for_all(key) is None else ()
+
+    def _on_for_all(self, key: str) -> bool:
+        """Its own questions, requirements aside."""
+        return self._flag(key).percentage >= FULL and self._definitions[key].targeting == Targeting()
+
+    def _own_of(self, key: str) -> Decide:
+        if key not in self._own:
+            self._own[key] = self._compile_own(self._definitions[key].targeting, self._flag(key), key)
+        return self._own[key]
+
+    def _compile_own(self, targeting: Targeting, flag: FlagState, key: str) -> Decide:
+        """Lists, countries, regions, rules, percentage and bucket of an enabled flag, as one function."""
+        below = limit(flag.percentage)
+        fixed = None
+        if not 0 < flag.percentage < FULL:
+            fixed = _settled(flag.percentage >= FULL, Reason.STATIC, DecidedBy.PERCENTAGE)
+        hashed = self._hash(flag.seed or key)
+        listed = _lists(targeting)
+        countries, regions = targeting.countries, targeting.regions
+        rules = tuple(
+            (rule, _settled(False, Reason.TARGETING_MATCH, f"{DecidedBy.RULE}{number}"))
+            for number, rule in enumerate(targeting.rules, 1)
+        )
+
+        def own(context: Context) -> Outcome:
+            if listed is not None and (found := listed(context)) is not None:
+                return found
+            if countries and context.country not in countries:
+                return _COUNTRY
+            if regions and context.region not in regions:
+                return _REGION
+            for rule, off in rules:
+                if not matches(rule, context.attribute(rule.name)):
+                    return off
+            if fixed is not None:
+                return fixed
+            key = context.targeting_key
+            if not key:
+                return _NO_KEY
+            place = hashed(key)
+            if place < below:
+                return (True, _IN, place)
+            return (False, _OUT, place)
+
+        return own
+
+    def _hash(self, seed: str) -> Callable[[str], int]:
+        if seed not in self._hashes:
+            self._hashes[seed] = hash_under(seed)
+        return self._hashes[seed]
+
+
+def _with_requirements(required: tuple[_Required, ...], own: Decide) -> Decide:
+    def decide(context: Context) -> Outcome:
+        for asked, blamed in required:
+            found = asked(context)
+            if not found[0]:
+                return blamed[found[1].reason]
+        return own(context)
+
+    return decide
+
+
+def _always(outcome: Outcome) -> Decide:
+    return lambda _: outcome
+
+
+def _lists(targeting: Targeting) -> Callable[[Context], Outcome | None] | None:
+    """The deny and the allow list as one question; None where neither is given."""
+    deny_users, deny_groups = targeting.deny_users, targeting.deny_groups
+    allow_users, allow_groups = targeting.allow_users, targeting.allow_groups
+    if not (deny_users or deny_groups or allow_users or allow_groups):
+        return None
+
+    def listed(context: Context) -> Outcome | None:
+        key, groups = context.targeting_key, context.groups
+        if key in deny_users or _any_in(groups, deny_groups):
+            return _DENY
+        if key in allow_users:
+            return _ALLOW_USER
+        return _ALLOW_GROUP if _any_in(groups, allow_groups) else None
+
+    return listed
+
+
+def _any_in(groups: object, names: frozenset[str]) -> bool:
+    """Whether the user is in one of these groups. A text is no list of groups: its letters must not match."""
+    if not names or not isinstance(groups, frozenset | set | tuple | list):
+        return False
+    return any(isinstance(group, str) and group in names for group in groups)
