@@ -1,0 +1,1 @@
+"""Words in, tables or JSON out. Parses, calls one operation, renders one value; decides nothing."""

@@ -183,7 +183,8 @@ class _Deploy:
             output=str(output),
         )
         self._change(lambda state, now: releases.record_command(state, self.release_id, run, self.actor, now))
-        self.watch.command_finished(text, kind, finished)
+        took = timedelta(milliseconds=finished.duration_ms)
+        self.watch.command_finished(text, kind, _how(finished), finished.exit_code == 0, took)
         return finished
 
     def _settle(self) -> None:
@@ -300,7 +301,7 @@ class _Deploy:
 
     def _command_failed(self, number: int, count: int, command: Command, finished: Finished) -> Problem:
         text = self.session.masker.mask(command.text)
-        how = finished.error or (f"signal {finished.signal}" if finished.signal else f"exit {finished.exit_code}")
+        how = _how(finished)
         last = f': "{finished.last_line}"' if finished.last_line else ""
         version = self.ask.version or "the new version"
         return Problem(
@@ -363,6 +364,11 @@ class _Deploy:
             triggers=judged.acting_triggers(self.settings),
             previous_version=done[-1].version if done else None,
         )
+
+
+def _how(finished: Finished) -> str:
+    """`exit 1`, `signal SIGKILL`, or why it could not run or was ended."""
+    return finished.error or (f"signal {finished.signal}" if finished.signal else f"exit {finished.exit_code}")
 
 
 def _next_steps(started: tuple[RolloutRow, ...]) -> tuple[NextStep, ...]:

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from deployguard.codec import JSON
-from deployguard.effects.commands import Finished
 from deployguard.flags.evaluate import Context
 from deployguard.operations import values
 from deployguard.rollout.moves import MoveKind
@@ -51,7 +50,7 @@ class DeployWatch:
 
     command_started: Callable[[str, str], None]  # text, kind
     line: Callable[[str], None]
-    command_finished: Callable[[str, str, Finished], None]  # text, kind, how it went
+    command_finished: Callable[[str, str, str, bool, timedelta], None]  # text, kind, `exit 1`, ok, how long
     checked: Callable[[tuple[values.ChecksRound, ...], bool, timedelta], None]  # rounds, stable, how long
     rollout_started: Callable[[values.RolloutRow], None]
     said: Callable[[str], None]  # anything else, in a sentence

@@ -1,0 +1,35 @@
+"""A bug of ours says so, keeps the traceback in a file, and says what is safe to do. No traceback on the screen."""
+
+import os
+import sys
+import tempfile
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deployguard import __version__
+from deployguard.cli.context import Run
+
+BUG_EXIT = 1
+
+
+def report_bug(error: BaseException, run: Run) -> int:
+    stamp = datetime.now(UTC)
+    descriptor, name = tempfile.mkstemp(prefix=f"deployguard-bug-{stamp:%Y%m%dT%H%M%SZ}-", suffix=".txt")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"deployguard {__version__}, Python {sys.version.split()[0]}, {stamp:%Y-%m-%dT%H:%M:%SZ}\n\n")
+        file.write("".join(traceback.format_exception(error)))
+    message = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    if run.as_data:
+        run.print_data(
+            {"error": {"code": "bug", "message": "a bug of deployguard's own", "found": message, "where": name}}
+        )
+        return BUG_EXIT
+    sys.stderr.write(
+        f"error[bug]: deployguard itself failed\n"
+        f"  where   {Path(name)}, the traceback\n"
+        f"  found   {message}\n"
+        f"  now     what was committed stays; nothing is half written (exit {BUG_EXIT})\n"
+        f"next: deployguard state verify\n"
+    )
+    return BUG_EXIT

@@ -1,0 +1,31 @@
+"""`config`: check it, print it filled in, its schema."""
+
+import json
+import sys
+
+from deployguard.cli.app import Command, group
+from deployguard.cli.context import run
+
+app = group("The config: check it, print it filled in, its schema.")
+apps = {"config": app}
+
+
+@app.command("validate", cls=Command, help="Every error at once, with line, column and nearest name. Runs nothing.")
+def validate() -> None:
+    run().emit(run().operations().config_summary())
+
+
+@app.command("show", cls=Command, help="The config with every default filled in, secrets masked.")
+def show() -> None:
+    shown = run().operations().config_shown()
+    if run().options.output == "yaml":
+        run().print_data(shown)
+    else:
+        sys.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+
+
+@app.command("schema", cls=Command, help="The JSON Schema that editors use through $schema.")
+def schema() -> None:
+    from deployguard.config.schema import schema as document
+
+    sys.stdout.write(json.dumps(document(), indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,145 @@
+"""What one run of the command line has: its options, where it prints, and the operations, opened on first use."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from deployguard.cli.options import Options
+from deployguard.errors import Code, Offer, Problem, fail
+
+if TYPE_CHECKING:
+    from deployguard.cli.render.page import Page
+    from deployguard.operations.protocol import Operations
+
+
+@dataclass
+class Run:
+    """Set once by `main`; commands reach it by `run()`."""
+
+    options: Options
+    exit_code: int = 0
+    _operations: "Operations | None" = field(default=None, repr=False)
+    _page: "Page | None" = field(default=None, repr=False)
+
+    def operations(self, environment: str | None = None, *, lenient: bool = False) -> "Operations":
+        """`Local`, for the environment that was asked. `environment` is a command's own argument (`deploy ENV`)."""
+        if self._operations is None:
+            from deployguard.operations.local import open_local
+
+            named = self.options.environment if "environment" in self.options.given else None
+            if environment is not None and named is not None and environment != named:
+                raise fail(
+                    Code.USAGE,
+                    "two environments are named",
+                    where="argument ENV and option --env",
+                    found=f'"{environment}" and "{named}"',
+                    wanted="one environment",
+                    now="nothing was changed (exit 2)",
+                )
+            self._operations = open_local(
+                config_path=self.options.config,
+                state_dir=self.options.state,
+                environment=environment or named or self.options.environment,
+                lenient=lenient,
+                on_wait=self.say_waiting,
+            )
+        return self._operations
+
+    @property
+    def as_data(self) -> bool:
+        return self.options.output != "table"
+
+    @property
+    def page(self) -> "Page":
+        if self._page is None:
+            from deployguard.cli.render.page import Page
+
+            self._page = Page.of_process()
+        return self._page
+
+    def say_waiting(self, holder: str) -> None:
+        sys.stderr.write(f"waiting for the state's lock: held by {holder}\n")
+        sys.stderr.flush()
+
+    def emit(
+        self, value: Any, *, exit_code: int | None = None, view: "Callable[[Any, Page], None] | None" = None
+    ) -> None:
+        """Print one value: as data alone on stdout, or as its view."""
+        if exit_code is not None:
+            self.exit_code = exit_code
+        if self.as_data:
+            self.print_data(value)
+            return
+        from deployguard.cli.render.views import render
+
+        (view or render)(value, self.page)
+        self.page.flush()
+
+    def print_data(self, value: Any) -> None:
+        from deployguard.codec import to_json
+
+        tree = to_json(value)
+        if self.options.output == "yaml":
+            import yaml
+
+            sys.stdout.write(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
+        else:
+            import json
+
+            sys.stdout.write(json.dumps(tree, ensure_ascii=False, indent=None) + "\n")
+        sys.stdout.flush()
+
+    def problem(self, problem: Problem) -> None:
+        """An error, in the one style there is."""
+        self.exit_code = problem.exit_code
+        if self.as_data:
+            self.print_data({"error": problem_tree(problem)})
+            return
+        from deployguard.cli.render.errors import render_problem
+
+        render_problem(problem, self.page)
+        self.page.flush()
+
+
+def problem_tree(problem: Problem) -> dict[str, Any]:
+    """The JSON of an error (SURFACES section 1): fields without content are left out."""
+    from deployguard.errors import Place
+
+    where = problem.where
+    place = (
+        {k: v for k in ("file", "line", "column", "path") if (v := getattr(where, k)) is not None}
+        if isinstance(where, Place)
+        else where
+    )
+    tree: dict[str, Any] = {
+        "code": problem.code.value,
+        "message": problem.message,
+        "where": place,
+        "found": problem.found,
+        "wanted": problem.wanted,
+        "now": problem.now,
+        "allowed": [offer_tree(offer) for offer in problem.allowed],
+        "next": [offer_tree(offer) for offer in problem.next],
+        "errors": [problem_tree(error) for error in problem.errors],
+    }
+    return {name: value for name, value in tree.items() if value not in (None, [])}
+
+
+def offer_tree(offer: Offer) -> dict[str, str | None]:
+    return {"command": offer.command, "does": offer.does}
+
+
+_run: Run | None = None
+
+
+def begin(options: Options) -> Run:
+    global _run  # noqa: PLW0603  # one command line, one run
+    _run = Run(options)
+    return _run
+
+
+def run() -> Run:
+    if _run is None:
+        raise RuntimeError("no run has begun")
+    return _run

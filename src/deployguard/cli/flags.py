@@ -1,0 +1,227 @@
+"""`feature-flags`: what there is, who gets it, and changing it."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployguard.cli.app import Command, group
+from deployguard.cli.context import run
+from deployguard.cli.words import By, FlagName, Force, Reason, attributes, duration, percentage
+from deployguard.codec import JSON
+from deployguard.errors import Code, fail
+from deployguard.operations.protocol import Ask
+from deployguard.rollout.moves import MoveKind
+
+app = group("Flags: what there is, who gets it, and changing it by hand.")
+apps = {"feature-flags": app}
+Names = Annotated[list[str], typer.Option(metavar="X", show_default=False)]
+
+
+@app.command("status", cls=Command, help="Every flag: how many users, which step, what comes next.")
+@app.command("list", cls=Command, help="The same as status.")
+def status() -> None:
+    run().emit(run().operations(lenient=True).flags_status())
+
+
+@app.command("show", cls=Command, help="One flag: its state, why, and its past.")
+def show(flag: FlagName) -> None:
+    run().emit(run().operations(lenient=True).flag(flag))
+
+
+@app.command("history", cls=Command, help="What happened to a flag, or to all, newest first.")
+def history(
+    flag: Annotated[str | None, typer.Argument(metavar="[FLAG]", show_default=False)] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many lines.")] = 20,
+) -> None:
+    run().emit(run().operations(lenient=True).flag_history(flag, limit))
+
+
+@app.command("set", cls=Command, help="Set a flag's percentage by hand: 25, 25% or --percentage 25.")
+def set_(
+    flag: FlagName,
+    to: Annotated[str | None, typer.Argument(metavar="[PERCENTAGE]", show_default=False)] = None,
+    percent: Annotated[str | None, typer.Option("--percentage", metavar="P", show_default=False)] = None,
+    force: Force = False,
+    by: By = None,
+    reason: Reason = None,
+) -> None:
+    text = to if to is not None else percent
+    if text is None or (to is not None and percent is not None and to != percent):
+        raise fail(
+            Code.USAGE,
+            "set needs one percentage",
+            where="argument PERCENTAGE",
+            found="none" if text is None else f'"{to}" and "{percent}"',
+            wanted="25, 25% or --percentage 25",
+            now="nothing was changed (exit 2)",
+        )
+    value = percentage(text, "argument PERCENTAGE")
+    ask = Ask(move=MoveKind.SET, flag=flag, percentage=value, force=force, by=by, reason=reason)
+    run().emit(run().operations().move(ask))
+
+
+@app.command("enable", cls=Command, help="Turn a flag on at the percentage it has.")
+def enable(
+    flag: FlagName,
+    with_requirements: Annotated[
+        bool, typer.Option("--with-requirements", help="Raise what it requires, too.")
+    ] = False,
+    force: Force = False,
+    by: By = None,
+    reason: Reason = None,
+) -> None:
+    ask = Ask(move=MoveKind.ENABLE, flag=flag, with_requirements=with_requirements, force=force, by=by, reason=reason)
+    run().emit(run().operations().move(ask))
+
+
+@app.command("disable", cls=Command, help="Turn a flag off for everyone, allow lists too; a lead with its riders.")
+def disable(flag: FlagName, by: By = None, reason: Reason = None) -> None:
+    run().emit(run().operations().move(Ask(move=MoveKind.DISABLE, flag=flag, by=by, reason=reason)))
+
+
+@app.command("target", cls=Command, help="Who is asked before the bucket: adds to the targeting in force.")
+def target(
+    flag: FlagName,
+    allow_user: Annotated[list[str], typer.Option("--allow-user", metavar="U", show_default=False)] = [],  # noqa: B006
+    allow_group: Annotated[list[str], typer.Option("--allow-group", metavar="G", show_default=False)] = [],  # noqa: B006
+    deny_user: Annotated[list[str], typer.Option("--deny-user", metavar="U", show_default=False)] = [],  # noqa: B006
+    deny_group: Annotated[list[str], typer.Option("--deny-group", metavar="G", show_default=False)] = [],  # noqa: B006
+    country: Annotated[list[str], typer.Option("--country", metavar="C", show_default=False)] = [],  # noqa: B006
+    region: Annotated[list[str], typer.Option("--region", metavar="R", show_default=False)] = [],  # noqa: B006
+    rule: Annotated[list[str], typer.Option("--rule", metavar="RULE", show_default=False)] = [],  # noqa: B006
+    remove: Annotated[bool, typer.Option("--remove", help="Take these away instead.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Back to the config's targeting.")] = False,
+    by: By = None,
+    reason: Reason = None,
+) -> None:
+    added: JSON = {
+        "allow": {"users": allow_user, "groups": allow_group},
+        "deny": {"users": deny_user, "groups": deny_group},
+        "countries": country,
+        "regions": region,
+        "rules": rule,
+    }
+    if not reset and not any((allow_user, allow_group, deny_user, deny_group, country, region, rule)):
+        raise fail(
+            Code.USAGE,
+            "target needs something to add, --remove with it, or --reset",
+            where="options",
+            found="none",
+            wanted="--allow-user, --allow-group, --deny-user, --deny-group, --country, --region, --rule, or --reset",
+            now="nothing was changed (exit 2)",
+        )
+    ask = Ask(move=MoveKind.TARGET, flag=flag, targeting=added, remove=remove, reset=reset, by=by, reason=reason)
+    run().emit(run().operations().move(ask))
+
+
+@app.command("evaluate", cls=Command, help="What one user gets, and what decided it; --users FILE for many.")
+def evaluate(
+    flag: FlagName,
+    user: Annotated[str | None, typer.Option("--user", metavar="U", show_default=False)] = None,
+    country: Annotated[str | None, typer.Option("--country", metavar="C", show_default=False)] = None,
+    region: Annotated[str | None, typer.Option("--region", metavar="R", show_default=False)] = None,
+    groups: Annotated[list[str], typer.Option("--group", metavar="G", show_default=False)] = [],  # noqa: B006
+    attribute: Annotated[list[str], typer.Option("--attribute", metavar="K=V", show_default=False)] = [],  # noqa: B006
+    users: Annotated[str | None, typer.Option("--users", metavar="FILE", help="One id a line; - is stdin.")] = None,
+) -> None:
+    from deployguard.flags.evaluate import Context
+
+    extra = attributes(attribute)
+
+    def context(key: str | None) -> Context:
+        return Context(key, country=country, region=region, groups=frozenset(groups), attributes=extra)
+
+    operations = run().operations(lenient=True)
+    if users is None:
+        for answer in operations.evaluate(flag, [context(user)]):
+            run().emit(answer)
+        return
+    for answer in operations.evaluate(flag, (context(key) for key in _ids(users))):
+        if run().as_data:
+            run().print_data(answer)
+        else:
+            sys.stdout.write(f"{answer.targeting_key}\t{answer.variant}\t{answer.decided_by}\t{answer.bucket}\n")
+
+
+def _ids(file: str) -> Iterator[str]:
+    try:
+        with nullcontext(sys.stdin) if file == "-" else Path(file).open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                key = line.rstrip("\r\n")
+                if key:
+                    yield key
+    except OSError as error:
+        raise fail(
+            Code.USAGE,
+            "the file of ids cannot be read",
+            where="option --users",
+            found=f"{file}: {error.strerror}",
+            wanted="a text file, one id a line, or - for standard input",
+        ) from error
+
+
+@app.command("stale", cls=Command, help="Flags at 0 or 100 % for long, past their date, or without an owner.")
+def stale(older_than: Annotated[str, typer.Option("--older-than", metavar="DURATION")] = "30d") -> None:
+    run().emit(run().operations(lenient=True).stale(duration(older_than, "option --older-than")))
+
+
+@app.command("export", cls=Command, help="All flags as deployguard's JSON, on standard output.")
+def export(
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="deployguard")] = "deployguard",
+) -> None:
+    if form != "deployguard":
+        raise fail(
+            Code.USAGE,
+            f"there is no export format {form}",
+            where="option --format",
+            found=f'"{form}"',
+            wanted="deployguard",
+            now="nothing was written (exit 2)",
+        )
+    sys.stdout.write(json.dumps(run().operations(lenient=True).export_flags(), indent=2, ensure_ascii=False) + "\n")
+
+
+@app.command("import", cls=Command, help="Set flags from an export; all problems are said before anything changes.")
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="- is stdin.", show_default=False)],
+    by: By = None,
+    reason: Reason = None,
+) -> None:
+    text = sys.stdin.read() if file == "-" else read_text(file, "argument FILE")
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise fail(
+            Code.SYNTAX,
+            "the file is no JSON",
+            where=file,
+            found=str(error),
+            wanted="what feature-flags export wrote",
+            now="nothing was changed (exit 2)",
+        ) from error
+    for moved in run().operations().import_flags(data, by=by, reason=reason):
+        run().emit(moved)
+
+
+@app.command("forget", cls=Command, help="Drop a flag that has left the config.")
+def forget(flag: FlagName, by: By = None, reason: Reason = None) -> None:
+    run().emit(run().operations().forget_flag(flag, by=by, reason=reason))
+
+
+def read_text(file: str, where: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise fail(
+            Code.USAGE,
+            "the file cannot be read",
+            where=where,
+            found=f"{file}: {error}",
+            wanted="a UTF-8 text file",
+            now="nothing was changed (exit 2)",
+        ) from error

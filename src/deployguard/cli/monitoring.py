@@ -1,0 +1,50 @@
+"""`monitoring`: the checks, the figures, and samples from files."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployguard.cli.app import Command, group
+from deployguard.cli.context import run
+from deployguard.errors import Code, fail
+
+app = group("The checks, the figures, and samples from files.")
+apps = {"monitoring": app}
+
+
+@app.command("check", cls=Command, help="One round of every check, now. Judges nothing; exit 1 where one fails.")
+def check() -> None:
+    found = run().operations().check_now()
+    run().emit(found, exit_code=1 if found.failing else 0)
+
+
+@app.command("status", cls=Command, help="The figures of the last window beside their limits.")
+def status() -> None:
+    run().emit(run().operations(lenient=True).monitoring())
+
+
+@app.command("import", cls=Command, help="Requests, vitals and probes from JSON lines; - is stdin.")
+def import_(file: Annotated[str, typer.Argument(metavar="FILE", show_default=False)]) -> None:
+    operations = run().operations()
+    if file == "-":
+        run().emit(operations.import_samples(sys.stdin.buffer))
+        return
+    try:
+        with Path(file).open("rb") as lines:
+            run().emit(operations.import_samples(lines))
+    except OSError as error:
+        raise fail(
+            Code.USAGE,
+            "the file of samples cannot be read",
+            where="argument FILE",
+            found=f"{file}: {error.strerror}",
+            wanted="a file of JSON lines, or - for standard input",
+            now="nothing was imported (exit 2)",
+        ) from error
+
+
+@app.command("forget", cls=Command, help="A source that fed samples once is not waited for any more.")
+def forget(source: Annotated[str, typer.Argument(metavar="SOURCE", show_default=False)]) -> None:
+    run().emit(run().operations().forget_source(source))

@@ -1,0 +1,98 @@
+"""The global options, which stand before or after the command, and what they lead to."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+
+from deployguard.errors import Code, fail, nearest
+
+OUTPUTS = ("table", "json", "yaml")
+_VARIABLE = {
+    "config": "DEPLOYGUARD_CONFIG",
+    "state": "DEPLOYGUARD_STATE",
+    "environment": "DEPLOYGUARD_ENVIRONMENT",
+    "output": "DEPLOYGUARD_OUTPUT",
+}
+_OPTION = {"--config": "config", "--state": "state", "--env": "environment", "--output": "output"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What holds for every command; each also by its variable."""
+
+    config: str | None = None
+    state: str | None = None
+    environment: str | None = None
+    output: str = "table"
+    given: frozenset[str] = field(default=frozenset())  # named on the line, not by a variable
+
+
+def split(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> tuple[Options, list[str]]:
+    """Take the global options out of the line, wherever they stand before `--`. Raises `usage`."""
+    found: dict[str, str] = {}
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+            break
+        name, equals, value = word.partition("=")
+        if name not in _OPTION:
+            rest.append(word)
+            continue
+        if not equals:
+            following = next(words, None)
+            if following is None:
+                raise _missing(name)
+            value = following
+        if _OPTION[name] in found and found[_OPTION[name]] != value:
+            raise fail(
+                Code.USAGE,
+                f"{name} is given twice",
+                where=f"option {name}",
+                found=f'"{found[_OPTION[name]]}" and "{value}"',
+                wanted="one value",
+                now="nothing was changed (exit 2)",
+            )
+        found[_OPTION[name]] = value
+    known = {f.name for f in fields(Options)}
+    from_variables = {k: environ[v] for k, v in _VARIABLE.items() if environ.get(v) and k in known}
+    options = replace(Options(), **{**from_variables, **found}, given=frozenset(found))
+    if options.output not in OUTPUTS:
+        raise _unknown_output(options)
+    return options, rest
+
+
+def _missing(name: str) -> Exception:
+    return fail(
+        Code.USAGE,
+        f"{name} has no value",
+        where=f"option {name}",
+        found="the end of the line",
+        wanted=f"{name} VALUE",
+        now="nothing was changed (exit 2)",
+    )
+
+
+def _unknown_output(options: Options) -> Exception:
+    close = nearest(options.output, OUTPUTS)
+    return fail(
+        Code.USAGE,
+        f"there is no output {options.output}",
+        where="option --output" if "output" in options.given else "DEPLOYGUARD_OUTPUT",
+        found=f'"{options.output}"',
+        wanted=f"one of {', '.join(OUTPUTS)}" + (f"; nearest: {close}" if close else ""),
+        now="nothing was changed (exit 2)",
+    )
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Whether errors of a line that could not be parsed are to be JSON all the same."""
+    joined = " ".join(argv)
+    return "--output json" in joined or "--output=json" in joined or os.environ.get("DEPLOYGUARD_OUTPUT") == "json"
+
+
+def stdin_is_open() -> bool:
+    """Whether a person could answer: stdin is there and a terminal, or carries an answer."""
+    return sys.stdin is not None and not sys.stdin.closed

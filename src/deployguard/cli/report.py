@@ -1,0 +1,44 @@
+"""`report`: what a release did, told from the audit log."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from deployguard.cli.app import Command, group
+from deployguard.cli.context import run
+from deployguard.errors import Code, fail
+
+app = group("What a release did, told from the audit log.")
+apps = {"report": app}
+FORMATS = ("table", "json", "markdown")
+
+
+@app.command("list", cls=Command, help="The releases, newest first.")
+def list_() -> None:
+    run().emit(run().operations(lenient=True).reports())
+
+
+@app.command("show", cls=Command, help="One release; without an ID the latest. Works while it runs.")
+def show(
+    release: Annotated[str | None, typer.Argument(metavar="[RELEASE]", show_default=False)] = None,
+    form: Annotated[str | None, typer.Option("--format", metavar="table|json|markdown", show_default=False)] = None,
+) -> None:
+    if form is not None and form not in FORMATS:
+        raise fail(
+            Code.USAGE,
+            f"there is no format {form}",
+            where="option --format",
+            found=f'"{form}"',
+            wanted=f"one of {', '.join(FORMATS)}",
+            now="nothing was changed (exit 2)",
+        )
+    report = run().operations(lenient=True).report(release)
+    if form == "markdown":
+        from deployguard.story.report import markdown
+
+        sys.stdout.write(markdown(report))
+    elif form == "json":
+        run().print_data(report)
+    else:
+        run().emit(report)

@@ -1,0 +1,44 @@
+"""`init`, `doctor`, `demo`: the first and the last commands that a newcomer types."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployguard.cli.app import single
+from deployguard.cli.context import run
+
+
+def init(
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="The application's address.", show_default=False)
+    ] = None,
+    npm: Annotated[bool, typer.Option("--npm", help="Write the scripts into package.json.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing config.")] = False,
+) -> None:
+    from deployguard.operations.setup import initialise
+
+    run().emit(initialise(Path.cwd(), url=url, npm=npm, force=force))
+
+
+def doctor() -> None:
+    found = run().operations(lenient=True).doctor()
+    run().emit(found, exit_code=1 if found.to_mend else 0)
+
+
+def demo(
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="DIR", help="Keep its folder.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the made visitors.")] = 7,
+) -> None:
+    from deployguard.demo.story import play
+
+    run().exit_code = play(run().page, keep=keep, seed=seed)
+
+
+apps = {
+    "init": single(init, "Write the default config, its schema, and .gitignore's line."),
+    "doctor": single(doctor, "What is wrong here, and the command that mends it; exit 1 where something is."),
+    "demo": single(demo, "The whole story in two minutes, made up, offline."),
+}
