@@ -63,6 +63,13 @@ class FileStore:
         """The last commit; an empty state where nobody touched the environment. Creates nothing."""
         return self._read()[0].state
 
+    def peek(self) -> State:
+        """The same from the document alone, without a look at the log: for applications, which go on in any case."""
+        try:
+            return self._decode(read_bytes(self.layout.state)).state
+        except OSError as error:
+            raise damage.unreadable(self.layout, error) from error
+
     def commit(self, base: State, change: Change, now: datetime) -> tuple[State, tuple[Event, ...]]:
         """Write `change`, made from `base`. Raises `revision-changed` where another commit got in between."""
         if _writes_nothing(base, change):
@@ -100,6 +107,14 @@ class FileStore:
         """The event with this number, or None."""
         return next((event for event in self.events(after=seq - 1) if event.seq == seq), None) if seq > 0 else None
 
+    def copy(self) -> tuple[bytes, bytes]:
+        """The document and the whole log that belongs to it, as bytes. The caller holds the lock."""
+        document, end = self._read()
+        log = (read_bytes(self.layout.log) or b"")[: end.good]
+        if end.behind:
+            log += b"".join(line + b"\n" for line in document.pending)
+        return encode(document.state, document.pending, document.log_bytes), log
+
     def replace_document(self, state: State, drafts: tuple[Draft, ...], now: datetime, *, first_seq: int) -> State:
         """Put `state` in the place of whatever is there, behind the log as it lies. For restore and recover alone.
 
@@ -133,7 +148,7 @@ class FileStore:
             finally:
                 if log is not None:
                     os.close(log)
-            if end.newer is None or read_bytes(self.layout.state) == raw:
+            if (end.newer is None and end.lost is None) or read_bytes(self.layout.state) == raw:
                 break  # else another commit came between the two reads
         self._trust(end, document)
         return document, end
@@ -153,16 +168,18 @@ class FileStore:
         return document
 
     def _trust(self, end: Tail, document: Document) -> None:
-        """A log that goes on behind the document: an older state.json was put there, or none is."""
-        if end.newer is None:
-            return
-        found = f"revision {document.state.revision} with event {document.state.head.seq}"
-        if not self.layout.state.exists():
-            found = "no state.json"
-        raise damage.damaged(
-            self.layout,
-            DamagedError(f"{found}, but audit.jsonl goes up to event {end.newer}", "the last commit's document"),
-        )
+        """Raises `state-damaged` where the log is not the document's."""
+        if end.newer is not None:  # an older state.json was put there, or none is
+            found = f"revision {document.state.revision} with event {document.state.head.seq}"
+            if not self.layout.state.exists():
+                found = "no state.json"
+            problem = DamagedError(
+                f"{found}, but audit.jsonl goes up to event {end.newer}", "the last commit's document"
+            )
+            raise damage.damaged(self.layout, problem)
+        if end.lost is not None:
+            problem = DamagedError(end.lost, "every event up to the last commit")
+            raise damage.damaged(self.layout, problem, self.layout.log)
 
     @contextlib.contextmanager
     def _writing(self, wait_s: float) -> Iterator[None]:
@@ -179,9 +196,6 @@ class FileStore:
     def _open(self) -> Iterator[_Opened]:
         """The document and the log, its end completed."""
         document, end = self._read()
-        if end.lost is not None:
-            problem = DamagedError(end.lost, "every event up to the last commit")
-            raise damage.damaged(self.layout, problem, self.layout.log)
         repaired: JSON | None = None
         try:
             log = os.open(self.layout.log, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
@@ -215,7 +229,7 @@ class FileStore:
                 where=str(self.layout.state),
                 found=f"revision {current.revision}",
                 wanted=f"revision {base.revision}, which this change was made from",
-                now="nothing was changed",
+                now="nothing was changed (exit 5)",
             )
         revision = current.revision + 1
         drafts = (*change.events, *self._upkeep(opened, change))
@@ -263,7 +277,7 @@ class FileStore:
         try:
             sync_folder(layout.home)
         except OSError as error:
-            stands = "the change stands, but a power cut now could take it back"
+            stands = "the change stands, but a power cut now could take it back (exit 5)"
             raise damage.unwritable(layout, error, now=stands) from error
         # From here on the change is a fact. What cannot be appended now stands in the document, and the next commit
         # appends it, or says that it cannot.

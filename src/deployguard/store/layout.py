@@ -5,62 +5,63 @@ Folders are made 0700 and files 0600, whatever the umask allows beyond. Nothing 
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the paths are made once
 class Layout:
     """The paths of one environment under the state folder."""
 
     folder: Path
     environment: str
 
-    @property
+    @cached_property
     def home(self) -> Path:
         return self.folder / self.environment
 
-    @property
+    @cached_property
     def state(self) -> Path:
         return self.home / "state.json"
 
-    @property
+    @cached_property
     def new_state(self) -> Path:
         """The next document while it is written, beside the one that it replaces; made under the lock only."""
         return self.home / "state.json.new"
 
-    @property
+    @cached_property
     def log(self) -> Path:
         return self.home / "audit.jsonl"
 
-    @property
+    @cached_property
     def metrics(self) -> Path:
         return self.home / "metrics.sqlite"
 
-    @property
+    @cached_property
     def reports(self) -> Path:
         return self.home / "reports"
 
-    @property
+    @cached_property
     def state_lock(self) -> Path:
         return self.home / "state.lock"
 
-    @property
+    @cached_property
     def state_owner(self) -> Path:
         """Who holds the state's lock: for people, beside the lock."""
         return self.home / "state.owner"
 
-    @property
+    @cached_property
     def controller_lock(self) -> Path:
         return self.home / "controller.lock"
 
-    @property
+    @cached_property
     def deploy_lock(self) -> Path:
         return self.home / "deploy.lock"
 
-    @property
+    @cached_property
     def deploy_lease(self) -> Path:
         return self.home / "deploy.lease"
 

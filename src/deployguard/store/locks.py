@@ -15,35 +15,35 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from deployguard.codec import CAMEL, Duration, dumps
-from deployguard.state import Via
 from deployguard.store.layout import FILE_MODE, Layout
 from deployguard.store.owner import Owner, read_record, write_record
 
-__all__ = ["ControllerInfo", "ControllerLock", "DeployLock", "Lease", "Owner"]
-
 LEASE_LASTS = timedelta(seconds=60)
+FIRST_INTERVAL = timedelta(seconds=10)  # until the first tick says another
+ONCE = "watch --once"
+"""The `via` of a controller that comes and goes: between two rounds it holds no lock and watches all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerInfo:
-    """What the controller's lock tells: who, and when it ticked last. `alive`: a process holds the lock now."""
+    """What the controller's lock tells: who, and when it ticked last.
+
+    `held`: a process holds the lock now. `alive`: it also ticked within three of its intervals, or comes by cron and
+    did. `left`: it let go by itself; a process that was killed did not.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = CAMEL
     name: str
     host: str
     pid: int
-    via: Via = Via.CONTROLLER
-    since: datetime | None = None
-    last_tick_at: datetime | None = None
-    interval: Duration | None = None
-    fence: int = 0  # counts up with each holder
+    via: str
+    since: datetime
+    last_tick_at: datetime
+    interval: Duration
+    fence: int = 1  # counts up with each holder
+    left: bool = False
+    held: bool = False
     alive: bool = False
-
-    def watches(self, now: datetime) -> bool:
-        """It ticked within three intervals (of `watch --once`, its cron's): somebody watches."""
-        if self.last_tick_at is None:
-            return self.alive
-        return now - self.last_tick_at <= 3 * (self.interval or timedelta(seconds=10))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +51,18 @@ class Lease:
     """A deploy's sign of life. `held`: a process of this machine holds the lock now."""
 
     __pydantic_config__: ClassVar[ConfigDict] = CAMEL
-    release_id: str
+    release_id: str  # empty until the release is begun
     name: str
     host: str
     pid: int
-    started_at: datetime
-    beat_at: datetime
+    since: datetime
+    at: datetime
     doing: str = ""
     held: bool = False
 
     def stale(self, now: datetime) -> bool:
-        """No sign of life for a minute: its commands have ended with it, or it will find itself closed."""
-        return now - self.beat_at > LEASE_LASTS
+        """No sign of life for a minute. A lock that is free is no proof: what the process started may still run."""
+        return now - self.at > LEASE_LASTS
 
 
 class _ProcessLock:
@@ -124,28 +124,31 @@ class ControllerLock:
         """Who had it before this one acquired it."""
 
     @property
+    def pid(self) -> int:
+        return os.getpid()
+
+    @property
     def fence(self) -> int:
-        """Counts up with each holder; 0 before `acquire`."""
+        """Counts up with each holder; 0 without the lock."""
         return self._info.fence if self._info else 0
 
-    def acquire(self, owner: Owner, *, at: datetime | None = None) -> bool:
-        """Take the lock without waiting. False: another controller lives. Raises OSError."""
+    def acquire(self, name: str, via: str, *, at: datetime | None = None) -> bool:
+        """Take the lock without waiting; taking it counts as a tick. False: another has it. Raises OSError."""
         if self._lock.mine:
             return True
         if not self._lock.take(self._layout):
             return False
         self.previous = read_record(ControllerInfo, self._layout.controller_lock)
-        before = self.previous
+        here, now = Owner.here(name), at or datetime.now(UTC)
         self._info = ControllerInfo(
-            name=owner.name,
-            host=owner.host,
-            pid=owner.pid,
-            via=owner.via,
-            since=at or datetime.now(UTC),
-            # Until the first tick the last one stands: `watch --once` measures its interval by it.
-            last_tick_at=before.last_tick_at if before else None,
-            interval=before.interval if before else None,
-            fence=before.fence + 1 if before else 1,
+            name=here.name,
+            host=here.host,
+            pid=here.pid,
+            via=via[:100],
+            since=now,
+            last_tick_at=now,
+            interval=FIRST_INTERVAL,
+            fence=self.previous.fence + 1 if self.previous else 1,
         )
         self._lock.write(dumps(self._info))
         return True
@@ -157,15 +160,26 @@ class ControllerLock:
         self._info = replace(self._info, last_tick_at=at, interval=interval)
         self._lock.write(dumps(self._info))
 
-    def read(self) -> ControllerInfo | None:
+    def read(self, now: datetime | None = None) -> ControllerInfo | None:
         """Who holds it, or held it last; None where nobody ever did. Takes nothing, creates nothing."""
         info = read_record(ControllerInfo, self._layout.controller_lock)
-        return None if info is None else replace(info, alive=self._lock.taken())
+        if info is None:
+            return None
+        held = self._lock.taken()
+        recent = (now or datetime.now(UTC)) - info.last_tick_at <= 3 * info.interval
+        return replace(info, held=held, alive=recent and (held or info.via == ONCE))
 
     def release(self) -> None:
         """Let go. The last tick stays written, so that `status` says since when nobody watches."""
+        if self._info is not None:
+            self._lock.write(dumps(replace(self._info, left=True)))
         self._lock.drop()
         self._info = None
+
+
+def read_controller(folder: Path, environment: str, now: datetime) -> ControllerInfo | None:
+    """The environment's controller as its lock tells it at `now`; None where there never was one."""
+    return ControllerLock(folder, environment).read(now)
 
 
 class DeployLock:
@@ -174,31 +188,43 @@ class DeployLock:
     def __init__(self, folder: Path, environment: str, owner: Owner | None = None) -> None:
         self._layout = Layout(Path(folder), environment)
         self._lock = _ProcessLock(self._layout.deploy_lock)
-        self._owner = owner
-        self._lease: Lease | None = None
+        self._owner = owner or Owner.here()
+        self._since: datetime | None = None
 
-    def acquire(self, release_id: str, *, at: datetime | None = None, doing: str = "") -> bool:
+    @property
+    def host(self) -> str:
+        return self._owner.host
+
+    @property
+    def pid(self) -> int:
+        return self._owner.pid
+
+    def acquire(self, release_id: str = "", *, at: datetime | None = None, doing: str = "") -> bool:
         """Take the lock without waiting and sign it. False: another deploy runs. Raises OSError."""
         if not self._lock.take(self._layout):
             return False
-        owner, at = self._owner or Owner.here(), at or datetime.now(UTC)
-        self._lease = Lease(
-            release_id=release_id,
-            name=owner.name,
-            host=owner.host,
-            pid=owner.pid,
-            started_at=at,
-            beat_at=at,
-            doing=doing,
-        )
-        self._write()
+        self._since = at or datetime.now(UTC)
+        self.beat(release_id, self._since, doing)
         return True
 
-    def beat(self, at: datetime, doing: str) -> None:
+    def beat(self, release_id: str, at: datetime, doing: str) -> None:
         """A sign of life and what is done now. Does nothing without the lock."""
-        if self._lease is not None:
-            self._lease = replace(self._lease, beat_at=at, doing=doing)
-            self._write()
+        if self._since is None:
+            return
+        lease = Lease(
+            release_id=release_id,
+            name=self._owner.name,
+            host=self._owner.host,
+            pid=self._owner.pid,
+            since=self._since,
+            at=at,
+            doing=doing[:200],
+        )
+        fd = os.open(self._layout.deploy_lease, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        try:
+            write_record(fd, dumps(lease))
+        finally:
+            os.close(fd)
 
     def read(self) -> Lease | None:
         """The running deploy, or one that died; None after a release and where there never was one."""
@@ -206,20 +232,16 @@ class DeployLock:
         return None if lease is None else replace(lease, held=self._lock.taken())
 
     def release(self) -> None:
-        """Let go and take the lease away."""
-        if self._lease is not None:
+        """Take the lease away and let go."""
+        if self._since is not None:
             self._layout.deploy_lease.unlink(missing_ok=True)
-            self._lease = None
+            self._since = None
         self._lock.drop()
 
-    def _write(self) -> None:
-        if self._lease is None:
-            return
-        fd = os.open(self._layout.deploy_lease, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-        try:
-            write_record(fd, dumps(self._lease))
-        finally:
-            os.close(fd)
+
+def read_lease(folder: Path, environment: str) -> Lease | None:
+    """The lease of the environment's running or dead deploy; None where there is none."""
+    return DeployLock(folder, environment).read()
 
 
 def _try_lock(fd: int, kind: int) -> bool:

@@ -39,7 +39,7 @@ def tail(fd: int | None, document: Document) -> Tail:
     if size < before:
         return Tail(size, lost=f"audit.jsonl ends after {size:,} of {before:,} bytes")
     if _hash_at(fd, before) != previous:
-        return Tail(before, lost=f"event {document.state.head.seq - len(document.pending)} is not where it was written")
+        return Tail(before, lost=f"at byte {before:,} no event ends, where the last commit found one")
     rest = os.pread(fd, min(size - before, document.log_bytes - before + _FOREIGN), before) if fd is not None else b""
     covered = b"".join(line + b"\n" for line in document.pending)
     if len(rest) < size - before:
@@ -140,7 +140,7 @@ class AuditLog:
                 where=Place(str(self._path)),
                 found=f"at byte {offset:,}: {_short(error)}",
                 wanted="each line as it was written",
-                now="nothing was changed; the flags are as state.json says",
+                now="nothing was changed (exit 5); the flags are as state.json says",
                 next=(Offer(f"deployguard state verify --env {self._path.parent.name}"),),
             ) from error
 

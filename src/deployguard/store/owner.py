@@ -11,12 +11,11 @@ from typing import ClassVar, TypeVar
 from pydantic import ConfigDict
 
 from deployguard.codec import CAMEL, loads
-from deployguard.state import Via
 from deployguard.store.layout import read_bytes
 
 T = TypeVar("T")
 
-RECORD_BYTES = 1024
+RECORD_BYTES = 2048
 """What is written in a lock's file always has this length, so that a reader never meets half of it."""
 
 
@@ -35,14 +34,13 @@ class Owner:
     name: str
     host: str
     pid: int
-    via: Via = Via.CLI
     doing: str = ""
     since: datetime | None = None
 
     @classmethod
-    def here(cls, name: str | None = None, *, via: Via = Via.CLI, doing: str = "") -> "Owner":
+    def here(cls, name: str | None = None, *, doing: str = "") -> "Owner":
         """This process. `name` defaults to the system's user."""
-        return cls(name=name or _login(), host=socket.gethostname(), pid=os.getpid(), via=via, doing=doing)
+        return cls(name=(name or _login())[:100], host=socket.gethostname(), pid=os.getpid(), doing=doing[:200])
 
     @property
     def shown(self) -> str:

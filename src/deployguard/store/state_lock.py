@@ -25,7 +25,7 @@ class StateLock:
         self, layout: Layout, owner: Owner | None = None, on_wait: Callable[[str], None] | None = None
     ) -> None:
         self._layout = layout
-        self._owner = owner
+        self._owner = owner or Owner.here()
         self._on_wait = on_wait
 
     @contextlib.contextmanager
@@ -62,7 +62,7 @@ class StateLock:
         return f"held{held} by {owner.shown}"
 
     def _sign(self) -> None:
-        owner = replace(self._owner or Owner.here(), since=datetime.now(UTC))
+        owner = replace(self._owner, since=datetime.now(UTC))
         # For people only: a full disk must not keep the lock from its holder.
         with contextlib.suppress(OSError):
             fd = os.open(self._layout.state_owner, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
@@ -78,7 +78,7 @@ class StateLock:
             where=str(self._layout.home),
             found=self.holder(datetime.now(UTC)),
             wanted=f"the lock within {wait_s:g}s",
-            now="nothing was changed; reading works, an emergency waits 30s",
+            now="nothing was changed (exit 5); reading works, an emergency waits 30s",
         )
 
 
