@@ -1,28 +1,25 @@
 """Speaking HTTP: the one module through which httpx is used, imported where it is needed.
 
-Everything runs in a short-lived event loop of its own (`run`). Its name lookups are made once a host, in threads that
-nobody waits for, so that a dead resolver costs the time out of the request and never the end of the loop.
+Why an exchange failed is told in one place, `explained`: a word (dns, refused, tls, timeout) and a fact that mends it.
 """
 
 import socket
 import ssl
-from collections.abc import Coroutine, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
+from ipaddress import ip_address
 from os import environ
-from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from deployguard import __version__
+from deployguard.loop import run
 from deployguard.plain import plain_line, shortened
 
 if TYPE_CHECKING:
-    import asyncio
-
     import httpx
-
-T = TypeVar("T")
 
 USER_AGENT = f"deployguard/{__version__}"
 _EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED, and its kin below: openssl/x509_vfy.h
@@ -45,69 +42,6 @@ class Why(StrEnum):
     TIMEOUT = "timeout"
     STATUS = "status"
     BODY = "body"
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end in an event loop of its own. Not for threads that already run one."""
-    import asyncio
-
-    with asyncio.Runner(loop_factory=_loop_class()) as runner:
-        return runner.run(work)
-
-
-@cache
-def _loop_class() -> "type[asyncio.AbstractEventLoop]":
-    import asyncio
-
-    class Loop(asyncio.SelectorEventLoop):
-        """Looks each name up once, in a thread that does not hold up the loop's end.
-
-        asyncio's own lookups run in an executor whose threads are joined when the loop closes: a resolver that does
-        not answer would hold the caller for half a minute after every deadline has passed.
-        """
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._lookups: dict[tuple[Any, ...], asyncio.Future[Any]] = {}
-
-        async def getaddrinfo(
-            self,
-            host: Any,
-            port: Any,
-            *,
-            family: int = 0,
-            type: int = 0,  # noqa: A002  # asyncio's word
-            proto: int = 0,
-            flags: int = 0,
-        ) -> Any:
-            key = (host, port, family, type, proto, flags)
-            lookup = self._lookups.get(key)
-            if lookup is None:
-                lookup = self._lookups[key] = self.create_future()
-                Thread(target=self._look_up, args=(key,), daemon=True, name=f"lookup {host}").start()
-            found = await asyncio.shield(lookup)
-            if isinstance(found, Exception):
-                self._lookups.pop(key, None)  # a retry asks anew
-                raise found
-            return found
-
-        def _look_up(self, key: tuple[Any, ...]) -> None:
-            found: Any
-            try:
-                found = socket.getaddrinfo(*key)
-            except (OSError, UnicodeError) as error:
-                found = error
-            try:
-                self.call_soon_threadsafe(self._found, key, found)
-            except RuntimeError:
-                return  # the loop was closed meanwhile: nobody waits
-
-        def _found(self, key: tuple[Any, ...], found: Any) -> None:
-            lookup = self._lookups.get(key)
-            if lookup is not None and not lookup.done():
-                lookup.set_result(found)
-
-    return Loop
 
 
 def client(*, connections: int = 10, trust_env: bool = True) -> "httpx.AsyncClient":
@@ -257,3 +191,102 @@ async def addresses(host: str, port: int) -> tuple[str, ...]:
 
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A receiver's answer, as far as it matters."""
+
+    status: int
+    retry_after: str | None = None
+
+
+def post(
+    url: str,
+    content: bytes,
+    headers: Mapping[str, str],
+    *,
+    connect_s: float,
+    total_s: float,
+    host_name: str,
+    address_name: str,
+) -> Posted:
+    """POST to the address that was checked: the name is looked up once, and that address is connected to.
+
+    Host and SNI stay the name's, no redirect is followed, no proxy is used, the body of the answer is not read.
+    `host_name` and `address_name` are how failures call the receiver, whose address may be a secret. Raises
+    UnreachableError.
+    """
+    return run(_post(url, content, headers, connect_s, total_s, host_name, address_name))
+
+
+async def _post(
+    url: str,
+    content: bytes,
+    headers: Mapping[str, str],
+    connect_s: float,
+    total_s: float,
+    host_name: str,
+    address_name: str,
+) -> Posted:
+    import asyncio
+
+    import httpx
+
+    try:
+        async with asyncio.timeout(total_s), client(connections=1, trust_env=False) as sender:
+            target = httpx.URL(url)
+            port = target.port or {"http": 80, "https": 443}[target.scheme]
+            async with asyncio.timeout(connect_s):
+                found = checked(await addresses(target.host, port), host_name)
+            failed: Exception = OSError("no address")
+            for address in found:
+                request = sender.build_request(
+                    "POST",
+                    target.copy_with(host=address),
+                    content=content,
+                    headers={**headers, "Host": target.netloc.decode("ascii")},
+                    extensions={"sni_hostname": target.host, "timeout": {"connect": connect_s}},
+                )
+                try:
+                    response = await sender.send(request, stream=True)
+                except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                    failed = error  # nothing was sent yet: the name's next address
+                    continue
+                await response.aclose()
+                return Posted(response.status_code, response.headers.get("retry-after"))
+            raise failed
+    except (TimeoutError, httpx.ConnectTimeout):
+        raise UnreachableError(Why.TIMEOUT, f"no answer from {host_name} in {total_s:g}s") from None
+    except failures() as error:
+        raise UnreachableError(*explained(error, host=host_name, address=address_name)) from error
+
+
+def checked(found: tuple[str, ...], host_name: str) -> tuple[str, ...]:
+    """Addresses that a notice may go to. Raises UnreachableError where one of them is none.
+
+    Private and loopback addresses are allowed: whoever writes the config may have the receiver beside them. Link-local
+    ones are not (the metadata service of every cloud is there), nor are those that name no host.
+    """
+    for text in found:
+        address = ip_address(text.partition("%")[0])
+        address = getattr(address, "ipv4_mapped", None) or address
+        if address.is_link_local or address.is_multicast or address.is_unspecified:
+            raise UnreachableError(Why.DNS, f"{host_name} has an address that notices never go to")
+    return found
+
+
+async def clock_offset(url: str, timeout_s: float) -> timedelta | None:
+    """This machine's clock less the server's Date, taken at the middle of the exchange. RFC 9110, 6.6.1."""
+    import asyncio
+    from email.utils import parsedate_to_datetime
+
+    asked = datetime.now(UTC)
+    try:
+        async with asyncio.timeout(timeout_s), client(connections=1) as asker, asker.stream("GET", url) as response:
+            middle = asked + (datetime.now(UTC) - asked) / 2
+            said = parsedate_to_datetime(response.headers.get("date", ""))
+    except failures():  # ValueError: no date
+        return None
+    half_a_second = timedelta(seconds=0.5)  # the header drops the fraction
+    return middle - said - half_a_second if said.tzinfo else None

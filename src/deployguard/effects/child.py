@@ -12,26 +12,23 @@ _SECRET_ENDINGS = ("_TOKEN", "_KEY", "_SECRET")
 
 
 def child_environment(
-    environ: Mapping[str, str],
-    command: Command,
-    *,
-    version: str | None = None,
-    environment: str | None = None,
-    withheld: Collection[str] = (),
+    environ: Mapping[str, str], environment: str, version: str | None = None, *, withheld: Collection[str] = ()
 ) -> dict[str, str]:
-    """The caller's environment without what is ours, then the command's own `env`, the version and the environment.
+    """What commands inherit: the caller's environment without what is ours, and the environment's name and version.
 
     Ours are `WEBHOOK_*`, `SMTP_*`, `DEPLOYGUARD_TOKEN` and other secrets of that prefix, and the names in `withheld`.
-    What the application's own tools need (VERCEL_TOKEN, SENTRY_AUTH_TOKEN) passes; `env` can hand back the rest.
+    What the application's own tools need (VERCEL_TOKEN, SENTRY_AUTH_TOKEN) passes; a command's `env` can hand back
+    the rest. A version that the caller's environment claims is dropped: only a checked one reaches a command.
     """
-    out = {name: value for name, value in environ.items() if not _ours(name) and name not in withheld}
+    out = without_ours(environ, withheld)
     out.pop("DEPLOYGUARD_VERSION", None)
-    out.update(command.env)
-    if version is not None:
-        out["DEPLOYGUARD_VERSION"] = version
-    if environment is not None:
-        out["DEPLOYGUARD_ENVIRONMENT"] = environment
-    return out
+    out["DEPLOYGUARD_ENVIRONMENT"] = environment
+    return out if version is None else {**out, "DEPLOYGUARD_VERSION": version}
+
+
+def without_ours(environ: Mapping[str, str], withheld: Collection[str] = ()) -> dict[str, str]:
+    """`environ` without our own secrets."""
+    return {name: value for name, value in environ.items() if not _ours(name) and name not in withheld}
 
 
 def _ours(name: str) -> bool:

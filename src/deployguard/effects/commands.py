@@ -12,14 +12,14 @@ import os
 import selectors
 import signal
 import subprocess
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
 from deployguard.config.units import format_duration
 from deployguard.config.values import Command
-from deployguard.effects.child import child_environment, folder_of, found, missing, program_of
+from deployguard.effects.child import child_environment, folder_of, found, missing, program_of, without_ours
 from deployguard.effects.output import Kept, Lines, Masks, quoted
 
 __all__ = ["Finished", "child_environment", "found", "missing", "run_command"]
@@ -58,13 +58,10 @@ def run_command(
     output: Path | None,
     masker: Masks,
     cwd: Path | None = None,
-    version: str | None = None,
-    environment: str | None = None,
-    withheld: Collection[str] = (),
 ) -> Finished:
     """Run one command to its end and say how it went.
 
-    `env` is the caller's environment (see `child_environment`), `cwd` the folder that the command's own is beneath.
+    `env` is what `child_environment` made; the command's own comes on top. `cwd` is the folder that its own is beneath.
     `on_line` gets each line as it is finished: plain, masked, at most 10,000 characters. `should_stop` is asked twice
     a second and answers why the command is to be ended, or None. `output` keeps the lines, at most 1 MB of them.
     KeyboardInterrupt, or an error of a callback, ends the group and goes on to the caller.
@@ -73,7 +70,7 @@ def run_command(
     if cause is not None:
         return Finished(None, error=cause)
     folder = folder_of(command, cwd)
-    child_env = child_environment(env, command, version=version, environment=environment, withheld=withheld)
+    child_env = {**without_ours(env), **command.env}
     argv = ["sh", "-c", command.shell] if command.shell is not None else list(command.argv)
     began = monotonic()
     try:

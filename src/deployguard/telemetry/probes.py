@@ -19,6 +19,7 @@ from deployguard import net
 from deployguard.config.units import format_duration
 from deployguard.config.values import HealthCheck
 from deployguard.guard.values import CheckRound
+from deployguard.loop import run
 from deployguard.net import Why
 from deployguard.plain import plain
 from deployguard.telemetry.expectations import Answer, judged
@@ -75,7 +76,7 @@ def probe_all(
     `mask` hides secrets in what is kept of an answer.
     """
     wanted = tuple(checks)
-    return net.run(_all(wanted, base_url, now, last_rounds or {}, at_once, mask)) if wanted else ()
+    return run(_all(wanted, base_url, now, last_rounds or {}, at_once, mask)) if wanted else ()
 
 
 def probe_connectivity(url: str, timeout: timedelta = timedelta(seconds=5)) -> bool:
@@ -86,7 +87,13 @@ def probe_connectivity(url: str, timeout: timedelta = timedelta(seconds=5)) -> b
         async with net.client(connections=1) as client:
             return await _one_try(client, check, url, lambda: None)
 
-    return net.run(ask()).status is not None
+    return run(ask()).status is not None
+
+
+def clock_offset(url: str, timeout: timedelta = timedelta(seconds=5)) -> timedelta | None:
+    """How far this machine's clock is ahead of the server's at `url`, by its Date header (whole seconds, so half a
+    second either way is nothing); None where there is no answer or no date in it."""
+    return run(net.clock_offset(url, timeout.total_seconds()))
 
 
 async def _all(

@@ -1,0 +1,156 @@
+"""Threads in which effects leave: one a channel, in the order of the outbox, and one a command.
+
+A channel's turn stops at its first failure: a receiver that hangs keeps neither the controller nor another channel
+waiting, and costs one try a tick. Nothing here touches the store or the metric store.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event as Flag
+from threading import Thread
+from time import monotonic
+
+from deployguard.config.build import command_from_json
+from deployguard.config.values import Channel
+from deployguard.effects.child import child_environment
+from deployguard.effects.commands import Finished, run_command
+from deployguard.effects.output import Masks
+from deployguard.effects.webhook import DeliveryFailed, send
+from deployguard.errors import DeployguardError
+from deployguard.state import Effect, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notice, ready to go."""
+
+    effect: Effect
+    channel: Channel
+    event: Event
+    related: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one try went; `error` is None where it came through."""
+
+    effect: Effect
+    error: str | None = None
+    retry_after: timedelta | None = None
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A thread that carries out some effects."""
+
+    thread: Thread
+    ids: frozenset[str]
+    command: bool = False
+
+
+class Turns:
+    """What is under way, and what came back."""
+
+    def __init__(self, masker: Masks, environ: Mapping[str, str], cwd: Path | None) -> None:
+        self._masker = masker
+        self._environ = environ
+        self._cwd = cwd
+        self._turns: dict[str, _Turn] = {}  # by channel, or by a command's effect
+        self._outcomes: SimpleQueue[Outcome] = SimpleQueue()
+        self._stopping = Flag()
+
+    @property
+    def busy(self) -> frozenset[str]:
+        """The channels that have a turn."""
+        return frozenset(self._turns)
+
+    @property
+    def under_way(self) -> frozenset[str]:
+        """The ids of the effects that a thread has."""
+        return frozenset(effect_id for turn in self._turns.values() for effect_id in turn.ids)
+
+    def send(self, channel: str, notices: list[Notice]) -> None:
+        self._start(channel, (notice.effect for notice in notices), partial(self._send_all, notices))
+
+    def run(self, effect: Effect, environment: str) -> None:
+        self._start(effect.id, (effect,), partial(self._run, effect, environment), command=True)
+
+    def join(self, deadline: float) -> None:
+        """Wait until everything ended, or the monotonic clock shows `deadline`."""
+        for turn in self._turns.values():
+            turn.thread.join(max(0.0, deadline - monotonic()))
+
+    def join_commands(self) -> None:
+        for turn in self._turns.values():
+            if turn.command:
+                turn.thread.join()
+
+    def stop(self) -> None:
+        """Begin nothing more, end commands."""
+        self._stopping.set()
+
+    def collect(self) -> list[Outcome]:
+        """What came back since; turns that ended make room."""
+        ended = [name for name, turn in self._turns.items() if not turn.thread.is_alive()]
+        outcomes: list[Outcome] = []
+        while True:
+            try:
+                outcomes.append(self._outcomes.get_nowait())
+            except Empty:
+                break
+        for name in ended:
+            del self._turns[name]
+        return outcomes
+
+    def _start(self, name: str, effects: Iterable[Effect], work: Callable[[], None], *, command: bool = False) -> None:
+        thread = Thread(target=work, name=f"deliver {name}", daemon=True)
+        self._turns[name] = _Turn(thread, frozenset(effect.id for effect in effects), command)
+        thread.start()
+
+    def _send_all(self, notices: list[Notice]) -> None:
+        for notice in notices:
+            if self._stopping.is_set():
+                return
+            outcome = _attempt(notice)
+            self._outcomes.put(outcome)
+            if outcome.error is not None:
+                return
+
+    def _run(self, effect: Effect, environment: str) -> None:
+        try:
+            command = command_from_json(effect.command or {})
+        except DeployguardError as error:  # an older version's spelling
+            self._outcomes.put(Outcome(effect, error.problem.message, final=True))
+            return
+        finished = run_command(
+            command,
+            env=child_environment(self._environ, environment),
+            cwd=self._cwd,
+            on_line=lambda _line: None,
+            should_stop=lambda: "ended with the controller" if self._stopping.is_set() else None,
+            output=None,
+            masker=self._masker,
+        )
+        self._outcomes.put(Outcome(effect, _words(finished), final=True))
+
+
+def _words(finished: Finished) -> str | None:
+    """Why a command failed; None where it did not."""
+    if finished.ok or finished.error is not None:
+        return finished.error
+    how = f"exit {finished.exit_code}" if finished.signal is None else f"ended by {finished.signal}"
+    return f'{how}: "{finished.last_line}"' if finished.last_line else how
+
+
+def _attempt(notice: Notice) -> Outcome:
+    try:
+        send(notice.channel, notice.event, notice.related, notice.sentence, notice.effect.id)
+    except DeliveryFailed as failed:
+        return Outcome(notice.effect, failed.reason, failed.retry_after, failed.final)
+    return Outcome(notice.effect)
