@@ -45,7 +45,7 @@ class Cause(StrEnum):
 
 
 class SampleKind(StrEnum):
-    """Which samples a metric is read from. A vital or a source's own number is `number:<name>`, see `Question.metric`."""
+    """Which samples a metric is read from; for a number `Question.metric` says which: `lcp`."""
 
     REQUEST = "request"
     PROBE = "probe"
