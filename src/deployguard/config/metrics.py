@@ -30,6 +30,8 @@ VALUES: Mapping[str, Unit] = {
 """Metrics that need a function in `when`."""
 METRICS = (*PLAIN, *VALUES)
 FUNCTIONS = ("avg", "p50", "p75", "p90", "p95", "p99", "max", "rate", "count")
+GUARDED = ("errorRate", "responseTime", "lcp", "inp", "cls", "fcp", "ttfb", "fid")
+"""What a guardrail may compare; the first four are its default."""
 COUNTING = ("rate", "count")  # a second; a window. Their numbers have no unit
 EXPECTED = ("status", "body", "json", "responseTime")
 """What an answer of a probe has: `json` is followed by the path of a field."""

@@ -118,6 +118,8 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str | None = None
     text: str = ""  # as the config spells it, for people
+    # The whole object as the config spells it, `${...}` unexpanded: what the state may keep.
+    spelt: Mapping[str, object] | None = field(default=None, compare=False, repr=False)
 
     @property
     def program(self) -> str:

@@ -1,0 +1,67 @@
+"""The shape as JSON Schema (draft 2020-12): what an editor completes and checks by, through `$schema`."""
+
+import json
+from typing import Any, assert_never
+
+from deployguard.config.scalars import Scalar
+from deployguard.config.shape import FILE, Either, Fields, Key, Kind, Many, Named
+
+FILE_NAME = "deployment-config.schema.json"
+
+
+def schema() -> dict[str, Any]:
+    """The schema of a whole config file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "deployguard: deployment-config.json",
+        "description": "Ship behind flags, watch real users, take it back by itself.",
+        **_of(FILE),
+    }
+
+
+def schema_text() -> str:
+    """The schema as `init` writes it beside the config."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _of(kind: Kind) -> dict[str, Any]:
+    match kind:
+        case Scalar():
+            return dict(kind.schema)
+        case Fields():
+            return _fields(kind)
+        case Named():
+            names = {} if kind.known else {"propertyNames": {"pattern": f"^(?:{kind.pattern})$"}}
+            return {"type": "object", **names, "additionalProperties": _of(kind.kind)}
+        case Many():
+            least = {"minItems": kind.least} if kind.least else {}
+            return {"type": "array", "items": _of(kind.kind), **least, **({"uniqueItems": True} if kind.once else {})}
+        case Either():
+            return {"anyOf": _branches(kind)}
+        case _:
+            assert_never(kind)
+
+
+def _branches(kind: Either) -> list[dict[str, Any]]:
+    """The spellings of a value, those of a spelling with spellings of its own beside them."""
+    long = _branches(kind.long) if isinstance(kind.long, Either) else [_of(kind.long)]
+    return [_of(kind.short), *long]
+
+
+def _fields(kind: Fields) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "type": "object",
+        "properties": {name: _key(key) for name, key in kind.keys.items()},
+        "additionalProperties": False,
+    }
+    required = [name for name, key in kind.keys.items() if key.required]
+    if required:
+        out["required"] = required
+    if kind.one_of:
+        out["oneOf"] = [{"required": [name]} for name in kind.one_of]
+    return out
+
+
+def _key(key: Key) -> dict[str, Any]:
+    default = {} if key.default is None else {"default": key.default}
+    return {"description": key.about, **_of(key.kind), **default}
