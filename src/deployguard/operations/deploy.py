@@ -355,6 +355,7 @@ class _Deploy:
             watched_by=info if info and info.alive else None,
             report=str(reports.write(session, self.release_id)),
             took=now - self.started,
+            at=now,
             stays=tuple(rows.rollout_row(after, self.settings, r, now) for r in live if r.lead not in begun),
             off=tuple(
                 rows.flag_row(after, self.settings, definitions, r.lead, now)

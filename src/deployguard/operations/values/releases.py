@@ -90,6 +90,7 @@ class Deployed:
     watched_by: Watcher | None = None
     report: str | None = None
     took: Duration
+    at: datetime
     off: tuple[FlagRow, ...] = ()
     stays: tuple[RolloutRow, ...] = ()
     triggers: int = 0  # how many can act

@@ -1,0 +1,22 @@
+"""One dated UTC line a change, for logs: the event's name as in the audit log and the same sentence as everywhere."""
+
+from deployguard.operations.values import Overview, Round, Told
+
+
+def event_line(event: Told, environment: str) -> str:
+    return f"{event.time:%Y-%m-%dT%H:%M:%SZ} {environment} {event.severity} {event.type}: {event.sentence}"
+
+
+def quiet_line(view: Overview, found: Round) -> str:
+    """Once an hour without a change."""
+    progressing = sum(1 for row in view.rollouts if row.phase == "progressing")
+    holding = {verdict.trigger: True for verdict in found.verdicts if verdict.holds}
+    for verdict in found.verdicts:
+        if verdict.holds and verdict.verdict != "pass":
+            holding[verdict.trigger] = False
+    passing = sum(holding.values())
+    many = f"{progressing} rollout{'s' if progressing != 1 else ''} progressing"
+    return (
+        f"{view.at:%Y-%m-%dT%H:%M:%SZ} {view.environment} info still watching: "
+        f"{many}, {passing} of {len(holding)} triggers pass"
+    )

@@ -1,0 +1,310 @@
+"""A rollout: the track shows the past filled, now bracketed; below it each verdict with the value in place."""
+
+from datetime import datetime
+
+from rich.text import Text
+
+from deployguard.cli.render import symbols
+from deployguard.cli.render.page import Column, Page
+from deployguard.cli.render.symbols import Symbol
+from deployguard.cli.render.watcher import watched_line
+from deployguard.config.units import format_percentage, percentage_number
+from deployguard.errors import Offer
+from deployguard.operations.values import RolloutPlan, RolloutPlans, RolloutRow, RolloutsStatus, TriggerLine
+from deployguard.story.numbers import count_words, duration_words, hold_words, time_of_day, zone_words
+
+LONGEST_TRACK = 10  # steps; beyond it text only
+_BAR = 4
+_SIGNS = {"pass": symbols.PASS, "fail": symbols.FAIL, "inconclusive": symbols.WAIT}
+
+
+def sign_of(row: RolloutRow) -> Symbol:
+    if row.phase == "rolled_back":
+        return symbols.BACK
+    if row.phase == "paused":
+        return symbols.PAUSED
+    if row.phase == "completed":
+        return symbols.ON
+    return symbols.WAIT if row.waits_for in ("samples", "source") else symbols.MOVING
+
+
+def opening(row: RolloutRow, now: datetime, page: Page) -> list[Text]:
+    """Name and share, then the track and what comes next."""
+    left = page.t(page.sign(sign_of(row)), " ", (row.rollout, "bold"))
+    if row.phase == "rolled_back":
+        ago = duration_words(now - row.entered_at)
+        from_ = format_percentage(row.taken_back_from) if row.taken_back_from is not None else "?"
+        right = page.t((f"taken back {ago} ago", "bold red"), f": {from_} → ", ("0%", "bold"))
+    else:
+        step = f" · step {row.step} of {len(row.steps)}" if row.step else ""
+        right = page.t(f"{format_percentage(row.percentage)} of users{step}")
+    return [*page.ends(left, right), *page.ends(track(row, page), page.t(_then(row, now)))]
+
+
+def _then(row: RolloutRow, now: datetime) -> str:
+    if row.phase == "rolled_back":
+        if row.taken_back_step and row.lasted is not None:
+            return f"step {row.taken_back_step} of {len(row.steps)} lasted {duration_words(row.lasted)}"
+        return ""
+    if row.phase == "paused":
+        return "paused: waits for a person"
+    if row.phase == "completed":
+        return f"guarded {duration_words(row.guarded_until - now)} more" if row.guarded_until else "completed"
+    to = format_percentage(row.next_percentage) if row.next_percentage is not None else "the end"
+    if row.next_step_at is not None and row.next_step_at > now:
+        return f"{to} in {duration_words(row.next_step_at - now)}"
+    return {
+        "samples": "held: no data",
+        "source": "held: a source is down",
+        "trigger": "held: a trigger fails",
+        "person": "held: waits for a person",
+    }.get(row.waits_for or "", f"{to} at the next tick")
+
+
+def track(row: RolloutRow, page: Page) -> Text:
+    """`5 ━━━━ 15 ━━━━ [30] ━─── 50 ──── 75 ──── 100`; `«` where it was taken back."""
+    line = page.t("  ")
+    at = row.taken_back_step if row.phase == "rolled_back" else row.step
+    if len(row.steps) > LONGEST_TRACK:
+        return page.t(f"  step {at or '?'} of {len(row.steps)}")
+    for number, step in enumerate(row.steps, 1):
+        name = str(percentage_number(step.percentage))
+        now_here = number == at and row.phase != "rolled_back"
+        passed = at is not None and number <= at
+        line.append_text(
+            page.t((f"[{name}]" if now_here else name, "bold" if number == at else "green" if passed else "dim"))
+        )
+        if number == len(row.steps):
+            break
+        line.append(" ")
+        line.append_text(_between(row, number, at, page))
+        line.append(" ")
+    return line
+
+
+def _between(row: RolloutRow, number: int, at: int | None, page: Page) -> Text:
+    if at is None or number > at:
+        return page.t(("─" * _BAR, "dim"))
+    if number < at:
+        return page.t(("━" * _BAR, "green"))
+    if row.phase == "rolled_back":
+        return page.t(("«", "bold red"), ("─" * (_BAR - 1), "dim"))
+    filled = min(_BAR, int((row.held or 0.0) * _BAR + 1e-9))
+    if row.phase == "progressing" and row.held and not filled:
+        filled = 1
+    return page.t(("━" * filled, "green"), ("─" * (_BAR - filled), "dim"))
+
+
+def table(row: RolloutRow, now: datetime, page: Page, *, span: str) -> None:
+    """The triggers of one rollout with both populations, limit, samples and spark line."""
+    has_users = any(line.exposed is not None for line in row.lines)
+    rows = [_table_row(line, page, has_users=has_users) for line in row.lines]
+    columns = [
+        Column("  TRIGGER", shrinks=True),
+        *([Column("ITS USERS", right=True)] if has_users else []),
+        Column("EVERYONE", right=True),
+        Column("LIMIT", right=True),
+        Column("SAMPLES", right=True, leaves=1),
+        Column(span, leaves=2),
+    ]
+    page.table(columns, rows, indent="  ")
+    for line in row.lines:
+        if line.cause and not line.holds:
+            page.para(
+                f"{line.trigger}: {line.cause}; it does not hold", first=page.t("  ", page.sign(symbols.NONE), " ")
+            )
+
+
+def _table_row(line: TriggerLine, page: Page, *, has_users: bool) -> list[Text]:
+    sign = symbols.NONE if not line.holds and line.verdict == "inconclusive" else _SIGNS[line.verdict]
+    style = {"fail": "bold red", "inconclusive": "yellow"}.get(line.verdict, "")
+    short = line.verdict == "inconclusive" and line.needed and 0 < line.samples < line.needed
+    samples = f"{count_words(line.samples)} of {line.needed}" if short else count_words(line.samples)
+    shadow = " (shadow)" if line.shadow else ""
+    cells = [page.t(page.sign(sign), " ", line.trigger, (shadow, "dim"))]
+    if has_users:
+        cells.append(page.t((line.exposed or "", style)))
+        style = "" if line.exposed is not None else style
+    cells += [page.t((line.everyone or "", style)), page.t(line.limit), page.t(samples), page.spark(line.spark)]
+    return cells
+
+
+def span_words(row: RolloutRow, now: datetime, page: Page) -> str:
+    """`LAST 30 MIN`, or since when where the anchor is nearer."""
+    since = row.spark_since
+    if since is None or (now - since).total_seconds() >= 1799:
+        return "LAST 30 MIN"
+    return f"SINCE {since.astimezone(page.zone):%H:%M:%S}"
+
+
+def summary(row: RolloutRow, page: Page) -> Text:
+    """One line instead of the table: `4 of 4 triggers pass · nearest: ...`."""
+    holding = [line for line in row.lines if line.holds]
+    passing = sum(1 for line in holding if line.verdict == "pass")
+    failing = [line.trigger for line in holding if line.verdict == "fail"]
+    waiting = len(holding) - passing - len(failing)
+    parts = [f"{passing} of {len(holding)} triggers pass"]
+    if failing:
+        parts.append(f"{', '.join(failing)} {'fails' if len(failing) == 1 else 'fail'}")
+    if waiting:
+        cause = next((line.cause for line in holding if line.verdict == "inconclusive" and line.cause), None)
+        parts.append(f"{waiting} wait{'s' if waiting == 1 else ''}{f': {cause}' if cause else ''}")
+    elif row.nearest and not failing:
+        parts.append(f"nearest: {row.nearest}")
+    sign = symbols.FAIL if failing else symbols.WAIT if waiting else symbols.PASS
+    return page.t("  ", page.sign(sign), " ", " · ".join(parts))
+
+
+def status(view: RolloutsStatus, page: Page) -> None:
+    env, now = view.environment, view.at
+    clock = f"{now.astimezone(page.zone):%H:%M:%S} {zone_words(now, page.zone)}"
+    page.head(env, "rollout" if len(view.rollouts) == 1 else "rollouts", f"revision {view.revision} · {clock}")
+    if not view.rollouts:
+        page.put("  no rollout")
+        page.next([Offer(f"deployguard rollout plan --env {env}", "what would start; changes nothing")])
+        return
+    one = len(view.rollouts) == 1
+    for row in view.rollouts:
+        page.out.extend(opening(row, now, page))
+        if row.riders:
+            page.para(f"with it: {', '.join(row.riders)}", first="  ")
+        if row.reason and row.phase in ("paused", "rolled_back"):
+            page.para(row.reason, first="  ")
+        if row.lines and (one or any(line.verdict != "pass" for line in row.lines)):
+            table(row, now, page, span=span_words(row, now, page))
+        elif row.lines:
+            page.out.append(summary(row, page))
+        if not one:
+            page.blank()
+    if one:
+        _ending(view.rollouts[0], view, page)
+    else:
+        watched_line(view.controller, env, now, page, matters=any(r.phase == "progressing" for r in view.rollouts))
+
+
+def _ending(row: RolloutRow, view: RolloutsStatus, page: Page) -> None:
+    env, now, lead = view.environment, view.at, row.rollout
+    page.blank()
+    if row.exposed is not None and row.phase != "rolled_back":
+        hold = row.steps[row.step - 1].hold if row.step else None
+        of = f" of {hold_words(hold)}" if hold else ""
+        since = time_of_day(row.entered_at, now, page.zone)
+        seen = f"{count_words(row.exposed.users)} users" if row.exposed.users else "no user with an id"
+        page.para(f"Seen by {seen} since {since} ({duration_words(now - row.entered_at)}{of}).")
+    offers: list[Offer] = []
+    if row.phase == "progressing":
+        _progress_sentence(row, now, page)
+        offers = [
+            Offer(f"deployguard rollout pause {lead} --env {env}"),
+            Offer(f"deployguard rollout promote {lead} --env {env}", f"{format_percentage(row.next_percentage)} now")
+            if row.next_percentage is not None
+            else Offer(f"deployguard rollout abort {lead} --env {env}", "back to 0%"),
+        ]
+    elif row.phase == "paused":
+        offers = [
+            Offer(f"deployguard rollout resume {lead} --env {env}"),
+            Offer(f"deployguard rollout abort {lead} --env {env}", "back to 0%"),
+        ]
+    elif row.phase == "rolled_back":
+        offers = [Offer(f"deployguard deploy {env} --retry {lead}", "when it is mended")]
+        if row.rollback_id:
+            offers.append(Offer(f"deployguard rollback undo {row.rollback_id} --env {env}", "it was no fault"))
+    watched = watched_line(view.controller, env, now, page, matters=row.phase == "progressing")
+    if row.phase == "progressing" or not offers:
+        offers.insert(0, Offer(f"deployguard watch --env {env}", None if watched else "live view, acts while it runs"))
+    page.next(offers)
+
+
+def _progress_sentence(row: RolloutRow, now: datetime, page: Page) -> None:
+    failing = [line.trigger for line in row.lines if line.verdict == "fail" and line.holds]
+    to = format_percentage(row.next_percentage) if row.next_percentage is not None else "completed"
+    if failing:
+        page.para(
+            page.t((f"{', '.join(failing)} fails.", "bold red"), " It holds."),
+            first=page.t(page.sign(symbols.FAIL), " "),
+        )
+        return
+    waits = [line for line in row.lines if line.verdict == "inconclusive" and line.holds]
+    if row.next_step_at is not None and row.next_step_at > now:
+        when = time_of_day(row.next_step_at, now, page.zone)
+        good = page.t(
+            ("All pass." if not waits else f"{len(waits)} wait for data.", "bold"),
+            f" Then {to} on {when} if that stays so." if not waits else f" {to} on {when} at the earliest.",
+        )
+        page.para(good, first=page.t(page.sign(symbols.WAIT if waits else symbols.PASS), " "), rest="  ")
+    else:
+        words = row.waits_text or "the next tick decides"
+        page.para(
+            f"The hold is over; {to} comes when it has earned it: {words}.",
+            first=page.t(page.sign(symbols.WAIT), " "),
+            rest="  ",
+        )
+
+
+def plans(view: RolloutPlans, page: Page) -> None:
+    if not view.plans:
+        page.head(view.environment, "plan")
+        page.put("  nothing would start: every listed flag is on or in a rollout")
+        return
+    for number, plan in enumerate(view.plans):
+        if number:
+            page.blank()
+        _plan(plan, page)
+    env = view.environment
+    page.next([Offer(f"deployguard rollout start {view.plans[0].rollout} --env {env}")])
+
+
+def _plan(plan: RolloutPlan, page: Page) -> None:
+    title = page.t("plan for ", (plan.rollout, "bold"), f", strategy {plan.strategy}")
+    page.head(plan.environment, title, f"if started now · {zone_words(plan.at, page.zone)}")
+    rows = []
+    for step in plan.steps:
+        last = step.hold is None
+        seen = "all" if last else count_words(step.seen_by) if step.seen_by is not None else ""
+        rows.append(
+            [
+                page.t(f"{step.step:>6}"),
+                format_percentage(step.percentage),
+                hold_words(step.hold) if step.hold else "",
+                time_of_day(step.from_, plan.at, page.zone, date=True),
+                seen if plan.users_per_day is not None else "",
+                step.name or "",
+            ]
+        )
+    columns = [
+        Column("  STEP"),
+        Column("USERS", right=True),
+        Column("HOLD", right=True),
+        Column("FROM"),
+        Column("SEEN BY" if plan.users_per_day is not None else "", right=True),
+        Column(leaves=1),
+    ]
+    page.table(columns, rows)
+    page.blank()
+    words = []
+    if plan.riders:
+        words.append(f"{', '.join(plan.riders)} go with it.")
+    if plan.users_per_day is not None:
+        measured = (
+            f" (last 7 days: {count_words(plan.measured_users_per_day)})"
+            if plan.measured_users_per_day not in (None, plan.users_per_day)
+            else ""
+        )
+        words.append(f"At {count_words(plan.users_per_day)} users a day{measured}.")
+    if plan.requires:
+        needs = ", ".join(
+            f"{key} {'✓' if share else '✗'} {format_percentage(share)}" for key, share in plan.requires.items()
+        )
+        words.append(f"Requires {needs}.")
+    if plan.refused:
+        words.append(f"{plan.refused}.")
+    if words:
+        page.para(" ".join(words))
+    if plan.ends_at is not None and plan.total is not None:
+        last = format_percentage(plan.steps[-1].percentage)
+        when = time_of_day(plan.ends_at, plan.at, page.zone, date=True)
+        page.para(
+            f"At the earliest at {last} on {when} ({hold_words(plan.total)}). Nothing was changed.",
+            first=page.t(page.sign(symbols.PASS), " "),
+            rest="  ",
+        )

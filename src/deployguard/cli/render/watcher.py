@@ -1,0 +1,26 @@
+"""Who watches, in the one sentence that status, deploy and watch share."""
+
+from datetime import datetime
+
+from deployguard.cli.render import symbols
+from deployguard.cli.render.page import Page
+from deployguard.operations.values import Watcher
+from deployguard.story.numbers import duration_words, time_of_day
+
+
+def who(watcher: Watcher, now: datetime) -> str:
+    """`deploy@build-1 (watch, pid 4121), last tick 2s ago`."""
+    ago = duration_words(max(now, watcher.last_tick_at) - watcher.last_tick_at)
+    return f"{watcher.name} ({watcher.via}, pid {watcher.pid}), last tick {ago} ago"
+
+
+def watched_line(watcher: Watcher | None, environment: str, now: datetime, page: Page, *, matters: bool) -> bool:
+    """Say who watches; or that nobody does, with its consequence. Answers whether somebody watches."""
+    if watcher is not None and watcher.alive:
+        page.para(f"Watched by {who(watcher, now)}.", err=True)
+        return True
+    since = f" since {time_of_day(watcher.last_tick_at, now, page.zone)}" if watcher is not None else ""
+    consequence = ": no step is taken and nothing is taken back." if matters else "."
+    line = page.t((f"Nothing is watching {environment}{since}", "bold yellow"), consequence)
+    page.err.extend(page.wrapped(line, page.t(page.sign(symbols.NEED), " "), "  "))
+    return False
