@@ -59,6 +59,15 @@ def find_cycle(defs: Mapping[str, Flag]) -> tuple[str, ...] | None:
     return None
 
 
+def in_cycles(defs: Mapping[str, Flag]) -> frozenset[str]:
+    """Every flag that requires itself, however far around."""
+    if find_cycle(defs) is None:
+        return frozenset()
+    return frozenset(
+        key for key in defs if any(key in _requires(defs, name) for name in (key, *requirements(defs, key)))
+    )
+
+
 def postorder(roots: Iterable[str], children: Callable[[str], Iterable[str]], seen: set[str]) -> Iterable[str]:
     """Each name once, after its children, in the order given. Names in `seen` are left out; it grows."""
     open_ = [iter(roots)]

@@ -18,30 +18,33 @@ _new = tuple.__new__
 
 
 class Ruleset:
-    """Compiled by `compile_flags`; unchanging, so any number of threads may ask it."""
+    """Made by `compile_flags`. A flag is compiled when it is first asked for; any number of threads may ask."""
 
-    __slots__ = ("_decide", "_definitions", "_overrides", "_state")
+    __slots__ = ("_compiler", "_decide", "_definitions", "_known", "_state")
 
     def __init__(
         self, definitions: Mapping[str, Flag], state: Mapping[str, FlagState], overrides: Mapping[str, bool]
     ) -> None:
         self._definitions = definitions
         self._state = state
-        self._overrides = overrides
-        compiler = Compiler(definitions, state, overrides)
-        self._decide: dict[str, Decide] = {key: compiler.decide(key) for key in {**definitions, **overrides}}
+        self._known = dict.fromkeys((*definitions, *overrides))
+        self._compiler = Compiler(definitions, state, overrides)
+        self._decide: dict[str, Decide] = {}
 
     def __contains__(self, key: object) -> bool:
-        return key in self._decide
+        return key in self._known
 
     @property
     def keys(self) -> tuple[str, ...]:
         """Every flag that can be asked for, in the order of the definitions."""
-        return tuple(self._decide)
+        return tuple(self._known)
 
     def evaluate(self, key: str, context: Context) -> Evaluation:
         """The whole answer. Raises KeyError for an unknown flag, and nothing else."""
-        decide = self._decide[key]
+        try:
+            decide = self._decide[key]
+        except KeyError:
+            decide = self._compiled(key)
         try:
             value, (variant, reason, decided_by, error), place = decide(context)
         except _ODD:
@@ -53,7 +56,10 @@ class Ruleset:
 
     def on(self, key: str, context: Context) -> bool:
         """Whether the user has the flag: the first word of `evaluate`, faster. Raises KeyError for an unknown flag."""
-        decide = self._decide[key]
+        try:
+            decide = self._decide[key]
+        except KeyError:
+            decide = self._compiled(key)
         try:
             return decide(context)[0]
         except _ODD:
@@ -71,14 +77,20 @@ class Ruleset:
             return self._arms(plain(context), flags)
 
     def _arms(self, context: Context, flags: Iterable[str]) -> tuple[tuple[str, bool], ...]:
-        known = self._decide
-        out = []
+        compiled, out = self._decide, []
         for key in flags:
-            if key in known:
-                value, _, place = known[key](context)
+            if key in compiled or key in self._known:
+                value, _, place = (compiled.get(key) or self._compiled(key))(context)
                 if place is not None:
                     out.append((key, value))
         return tuple(out)
+
+    def _compiled(self, key: str) -> Decide:
+        """Compile `key`; where two threads do so at once, both get the same answers. Raises KeyError when unknown."""
+        if key not in self._known:
+            raise KeyError(key)
+        self._decide[key] = decide = self._compiler.decide(key)
+        return decide
 
     def ladder(self, key: str, context: Context) -> tuple[Rung, ...]:
         """The order of evaluation for people, up to the question that decided. Raises KeyError for an unknown flag."""
