@@ -9,7 +9,7 @@ from deployguard.config.values import Channel, Environment
 from deployguard.effects.attempts import Deliveries
 from deployguard.effects.courier import Courier, Delivered, Store
 from deployguard.effects.output import Masks
-from deployguard.effects.webhook import DeliveryFailed, send, test_event
+from deployguard.effects.webhook import DeliveryFailed, send, trial_event
 from deployguard.state import Actor, State
 
 __all__ = ["Courier", "Delivered", "deliver", "send_test"]
@@ -39,7 +39,7 @@ def deliver(
 
 def send_test(channel: Channel, environment: str, actor: Actor, now: datetime) -> str | None:
     """Send one notice that says it is a test, and wait for the answer; None where it came through, else why not."""
-    event = test_event(channel, environment, actor, now)
+    event = trial_event(channel, environment, actor, now)
     sentence = f"a test of channel {channel.name} by {actor.shown}; nothing happened on {environment}"
     try:
         send(channel, event, (), sentence, event.id)

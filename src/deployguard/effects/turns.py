@@ -124,7 +124,7 @@ class Turns:
 
     def _run(self, effect: Effect, environment: str) -> None:
         try:
-            command = command_from_json(effect.command or {})
+            command = command_from_json(effect.command or {}, self._environ)
         except DeployguardError as error:  # an older version's spelling
             self._outcomes.put(Outcome(effect, error.problem.message, final=True))
             return

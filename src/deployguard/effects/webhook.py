@@ -91,7 +91,7 @@ def send(
     _judge(answer, datetime.now(UTC))
 
 
-def test_event(channel: Channel, environment: str, actor: Actor, now: datetime) -> Event:
+def trial_event(channel: Channel, environment: str, actor: Actor, now: datetime) -> Event:
     """What `alerts test` sends: an event that says it is a test and stands in no log."""
     return Event(
         seq=0,
