@@ -20,9 +20,9 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from io import BytesIO
+from io import BufferedReader, BufferedWriter, BytesIO
 from pathlib import Path, PurePosixPath
-from typing import IO, NoReturn
+from typing import NoReturn
 
 from deployguard.codec import JSON
 from deployguard.errors import Code, fail
@@ -138,7 +138,7 @@ def _add(tar: tarfile.TarFile, name: str, content: Path | bytes, now: datetime) 
         tar.addfile(info, file)
 
 
-def _opened(content: Path | bytes) -> IO[bytes]:
+def _opened(content: Path | bytes) -> BufferedReader | BytesIO:
     return BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
 
@@ -184,7 +184,7 @@ def _unpack(source: Path, to: Layout) -> None:
                 member = tar.extractfile(f"{to.environment}/{name}")
                 if not _known(name) or member is None:
                     _refuse(source, f"{name}, which is no file of a state")
-                with member, (to.home / name).open("xb", opener=_private) as out:
+                with member, _private(to.home / name) as out:
                     shutil.copyfileobj(member, out)
                     out.flush()
                     os.fsync(out.fileno())
@@ -215,8 +215,8 @@ def _known(name: str) -> bool:
     return name in _PLAIN or (len(parts) == 2 and parts[0] == "reports" and parts[1] not in (".", ".."))
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
+def _private(path: Path) -> BufferedWriter:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE), "wb")
 
 
 def _refuse(source: Path, found: str) -> NoReturn:
@@ -234,7 +234,7 @@ def _replaced(
     store: FileStore, checked: Layout, source: Path, actor: Actor, reason: str | None, now: datetime
 ) -> Backup:
     layout = store.layout
-    saved = decode((checked.state).read_bytes(), layout.environment).state
+    saved = decode(checked.state.read_bytes(), layout.environment).state
     there = _there(layout)
     last = survey(layout.log).last
     seq = 1 + max(saved.head.seq, there.head.seq if there else 0, last.seq if last else 0)

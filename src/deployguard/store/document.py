@@ -94,7 +94,7 @@ def decode(raw: bytes, environment: str) -> Document:
         state = (
             loads(State, text) if version == SCHEMA_VERSION else from_json(State, migrated(json.loads(text), version))
         )
-        log_bytes = int(lines[1][len(_LOG_BYTES) : -1])
+        log_bytes = _log_bytes(lines)
     except ValidationError as error:
         raise DamagedError(_first(error), _wanted()) from error
     except (ValueError, LookupError) as error:
@@ -102,6 +102,12 @@ def decode(raw: bytes, environment: str) -> Document:
     if state.environment != environment:
         raise DamagedError(f"the state of {state.environment}", f"the state of {environment}")
     return Document(state, pending_lines(lines), log_bytes, version)
+
+
+def _log_bytes(lines: Sequence[bytes]) -> int:
+    if len(lines) < 5 or not lines[1].startswith(_LOG_BYTES) or lines[2] != _PENDING:
+        raise ValueError("its lines are not where they belong")
+    return int(lines[1][len(_LOG_BYTES) : -1])
 
 
 def pending_lines(lines: Sequence[bytes]) -> tuple[bytes, ...]:
