@@ -99,14 +99,15 @@ class _Reader:
 
 def parse_condition(
     text: str,
-    use: Use = Use.RULE,
+    use: Use | None = None,
     *,
     numbers: Mapping[str, Unit] | None = None,
     checks: Collection[str] | None = None,
 ) -> Condition:
     """Read one condition.
 
-    `numbers` are the metrics that sources add, with their units; `checks` the names of health checks (None: any).
+    `use` is where it stands, with the rules of that place; None is the bare grammar. `numbers` are the metrics that
+    sources add, with their units; `checks` the names of health checks (None: any).
     Raises GrammarError, which knows the offset of the wrong word.
     """
     reader = _Reader(text)

@@ -39,8 +39,11 @@ def clip(text: str) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def judge(parts: Parts, use: Use, numbers: Mapping[str, Unit], checks: Collection[str] | None) -> Unit:
+def judge(parts: Parts, use: Use | None, numbers: Mapping[str, Unit], checks: Collection[str] | None) -> Unit:
     """Whether this metric, operator and value fit together here; answers the value's unit. Raises RefusedError."""
+    if use is None:
+        _judge_types(parts)
+        return _judge_unit(parts, _unit_as_written(parts.unit))
     if use is Use.WHEN:
         expected: Unit | None = unit_in_trigger(parts.name, parts.function, numbers)
         _judge_argument(parts, checks)
@@ -62,6 +65,12 @@ def judge(parts: Parts, use: Use, numbers: Mapping[str, Unit], checks: Collectio
             expected = None
         _judge_types(parts)
     return _judge_unit(parts, expected)
+
+
+def _unit_as_written(unit: str) -> Unit | None:
+    if unit == "%":
+        return Unit.PERCENT
+    return Unit.MILLISECONDS if unit in UNITS_MS else None
 
 
 def _is_number(value: Value) -> bool:

@@ -4,9 +4,11 @@ import json
 from typing import Any, assert_never
 
 from deployguard.config.scalars import Scalar
-from deployguard.config.shape import FILE, Either, Fields, Key, Kind, Many, Named
+from deployguard.config.shape import ACTIONS, COMMAND_OBJECT, FILE, TARGETING, Either, Fields, Key, Kind, Many, Named
 
 FILE_NAME = "deployment-config.schema.json"
+_SHARED: dict[str, Kind] = {"actions": ACTIONS, "command": COMMAND_OBJECT, "targeting": TARGETING}
+"""Kinds that stand in several places: written once, under `$defs`."""
 
 
 def schema() -> dict[str, Any]:
@@ -16,6 +18,7 @@ def schema() -> dict[str, Any]:
         "title": "deployguard: deployment-config.json",
         "description": "Ship behind flags, watch real users, take it back by itself.",
         **_of(FILE),
+        "$defs": {name: _spelt(kind) for name, kind in _SHARED.items()},
     }
 
 
@@ -25,6 +28,11 @@ def schema_text() -> str:
 
 
 def _of(kind: Kind) -> dict[str, Any]:
+    name = next((name for name, shared in _SHARED.items() if shared is kind), None)
+    return _spelt(kind) if name is None else {"$ref": f"#/$defs/{name}"}
+
+
+def _spelt(kind: Kind) -> dict[str, Any]:
     match kind:
         case Scalar():
             return dict(kind.schema)
