@@ -66,7 +66,7 @@ def _line(row: Row) -> str:
 
 
 def _phases(phases: tuple[Phase | None, ...]) -> str:
-    known = {LIVE: "live", ANY: "any"}
+    known = {LIVE: "live", (BY_HAND, *LIVE): "-, live", ANY: "any"}
     return known.get(phases) or ", ".join(_phase(phase) for phase in phases)
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,25 +43,30 @@ class Other:
     forgets: str = ""
 
 
-def plans() -> st.SearchStrategy[Plan]:
-    steps = st.sets(st.integers(1, FULL), min_size=1, max_size=4).map(sorted)
-    return st.builds(
-        lambda percentages, riders, own, holdout, patience: Plan(
-            strategy="s",
-            steps=tuple(
-                StepState(percentage=p, hold=timedelta(hours=24) if p != percentages[-1] else None) for p in percentages
-            ),
-            riders=tuple(sorted(riders)),
-            own_seeds=frozenset(own),
-            holdout=holdout,
-            on_inconclusive=patience,
-        ),
-        steps,
-        st.sets(st.sampled_from(KEYS)),
-        st.sets(st.sampled_from(KEYS)),
-        st.sampled_from([0, 100]),
-        st.sampled_from(OnInconclusive),
+def steps(*percentages: int) -> tuple[StepState, ...]:
+    hold = timedelta(hours=24)
+    return tuple(StepState(percentage=p, hold=None if p == percentages[-1] else hold) for p in percentages)
+
+
+PLANS = [
+    Plan(
+        strategy="s",
+        steps=steps(*percentages),
+        riders=riders,
+        own_seeds=frozenset({"cards"}),
+        holdout=holdout,
+        on_inconclusive=patience,
     )
+    for percentages in ((FULL,), (500, FULL), (1, 500, 3333, 9950, FULL), (100, 5000))
+    for riders in ((), ("hero", "cards"), ("cards", "banner"))
+    for holdout, patience in ((0, OnInconclusive.PAUSE), (100, OnInconclusive.HOLD))
+]
+BUSY = [
+    Move(kind=MoveKind.START, flag="home", actor=PERSON, plan=replace(PLANS[0], steps=steps(500, 3333, FULL))),
+    Move(kind=MoveKind.START, flag="home", actor=PERSON, plan=next(p for p in PLANS if p.riders and p.steps[1:])),
+    Move(kind=MoveKind.START, flag="banner", actor=PERSON, plan=PLANS[-1]),
+    Move(kind=MoveKind.READY, flag="home", actor=CONTROLLER),
+]
 
 
 def moves(kinds: Iterable[MoveKind] = MoveKind) -> st.SearchStrategy[Move]:
@@ -72,7 +79,7 @@ def moves(kinds: Iterable[MoveKind] = MoveKind) -> st.SearchStrategy[Move]:
         percentage=st.sampled_from([0, 1, 99, 500, 3333, 9999, FULL]),
         share=st.sampled_from([0, 1, 3333, 5000, 9999, FULL]),
         min_percentage=st.sampled_from([0, 100]),
-        plan=plans(),
+        plan=st.sampled_from(PLANS),
         flags=st.sets(st.sampled_from(KEYS), max_size=2).map(lambda keys: tuple(sorted(keys))),
         left_on=st.sets(st.sampled_from(KEYS), max_size=1).map(tuple),
         targeting=st.sampled_from([None, {"countries": ["DZ"]}]),
@@ -83,7 +90,8 @@ def moves(kinds: Iterable[MoveKind] = MoveKind) -> st.SearchStrategy[Move]:
 
 
 OTHERS = st.sampled_from([Other(DOCUMENT), Other(SHORTER), *(Other(forgets=key) for key in KEYS)])
-ASKED = st.lists(st.one_of(moves(), moves(), moves(), moves(), OTHERS), max_size=14)
+LATER = st.lists(st.one_of(*[moves()] * 6, OTHERS), max_size=14)
+ASKED = st.builds(lambda first, later: [*first, *later], st.sampled_from([[], BUSY[:1], BUSY[1:3], BUSY[1:]]), LATER)
 
 
 def ask(state: State, asked: Move | Other, now: datetime) -> Change:
@@ -145,17 +153,24 @@ def stays_off(before: State, after: State, asked: Move | Other) -> None:
             assert asked.kind in TURNS_ON_AGAIN or asked.force
 
 
+def told(events: Iterable[Draft]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for draft in events:
+        tree = fold(tree, draft.set)
+    return {part: tree.get(part) or {} for part in (*SECTIONS, "config")}
+
+
+def parts(state: State) -> dict[str, Any]:
+    whole = to_json(state)
+    return {part: whole[part] for part in (*SECTIONS, "config")}
+
+
 @given(ASKED)
 @settings(max_examples=200)
 def test_the_state_is_the_fold_of_its_events(asked: list[Move | Other]) -> None:
     state, events, _ = play(asked)
-    tree: dict[str, Any] = {}
-    for draft in events:
-        tree = fold(tree, draft.set)
-    whole = to_json(state)
-    assert {part: tree.get(part) or {} for part in SECTIONS} == {part: whole[part] for part in SECTIONS}
-    assert tree["config"] == whole["config"]
-    assert from_json(State, whole) == state
+    assert told(events) == parts(state)
+    assert from_json(State, to_json(state)) == state
 
 
 @given(ASKED)
@@ -251,3 +266,29 @@ def test_a_percentage_rises_only_where_no_trigger_fails_or_somebody_insists(
     except DeployguardError:
         return
     assert all(after.flag(key).percentage <= state.flag(key).percentage for key in rollout.flags)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_long_walk_keeps_the_promises(seed: int) -> None:
+    """Deeper than drawn lists go: two hundred moves, most of them accepted ones."""
+    chance = Random(seed)
+    kinds = [kind for kind in MoveKind if kind is not MoveKind.EMERGENCY] * 4 + [MoveKind.EMERGENCY]
+    asked: list[Move | Other] = [
+        Move(
+            kind=chance.choice(kinds),
+            flag=chance.choice(KEYS),
+            actor=chance.choice([PERSON, CONTROLLER]),
+            force=chance.random() < 0.2,
+            percentage=chance.choice([0, 1, 500, 3333, FULL]),
+            share=chance.choice([1, 3333, 5000, 9999]),
+            plan=chance.choice(PLANS),
+            flags=chance.choice([(), (), ("hero",), ("hero", "banner")]),
+            targeting=chance.choice([None, {"countries": ["DZ"]}]),
+            trigger_fails=chance.random() < 0.3,
+            why=chance.choice([Evidenced(), Evidenced(trigger="slow-response")]),
+        )
+        for _ in range(400)
+    ]
+    state, events, _ = play(asked)
+    assert len(events) > 100
+    assert parts(state) == told(events)

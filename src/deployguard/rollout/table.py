@@ -96,6 +96,7 @@ GUARDS: dict[str, Callable[[Asked], bool]] = {
         and (hold_ends(a.rollout, a.flag.percentage) or a.now) <= a.now
     ),
     "p(1-r) >= minPercentage": lambda a: a.reduced >= max(1, a.move.min_percentage),
+    "r = 0": lambda a: not a.move.share,
     "the flag rides": lambda a: a.rides,
     "meets the lead": lambda a: a.lead in a.met,
     "meets riders only": lambda a: bool(a.met) and a.lead not in a.met,
@@ -176,6 +177,7 @@ TABLE: tuple[Row, ...] = (
     Row(LIVE, (M.ROLLBACK,), BY_HAND, _OFF, Does.HAND, ("the flag rides",), event=_FLAG, record=_R.FLAG),
     # The whole unit.
     Row(LIVE, (M.SET,), Phase.PAUSED, "P; enabled", Does.STEP, ("P > 0", _NO_FAULT), event="rollout.paused"),
+    Row((BY_HAND, *LIVE), (M.REDUCE,), SAME, "=", Does.NOTHING, ("r = 0",), entered=False, anchor=False),
     Row(LIVE, (M.REDUCE,), Phase.PAUSED, "p(1-r), down", Does.STEP,
         ("p(1-r) >= minPercentage",), event="rollout.reduced", record=_R.REDUCE),
     Row(LIVE, (M.REDUCE,), Phase.ROLLED_BACK, _OFF, Does.STEP, event=_GONE, record=_R.FLAG),

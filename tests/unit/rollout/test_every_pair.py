@@ -119,6 +119,7 @@ CASES = [
     case(PROG, M.REDUCE, "paused 832 e a", "rollout.reduced", EXECUTED, share=6670),
     case(PROG, M.REDUCE, "paused 100 e a", "rollout.reduced", EXECUTED, share=9600),
     *(case(p, M.REDUCE, "rolled_back 0 off e a", *GONE, share=9999) for p in (PROG, PAUSED, DONE)),
+    *(case(p, M.REDUCE, "nothing", share=0) for p in (HAND, PROG, PAUSED, DONE)),
     case(BACK, M.REDUCE, REFUSED, share=5000),
     # take back
     case(HAND, M.ROLLBACK, "- 0 off e a", *BY_HAND_OFF),
