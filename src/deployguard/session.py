@@ -10,7 +10,7 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,6 +102,11 @@ class Session:
     @cached_property
     def masker(self) -> Masker:
         return Masker(self.environ, self.config)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The reader's zone, for the few sentences that are made before they reach a page."""
+        return datetime.now(UTC).astimezone().tzinfo or UTC
 
     @property
     def root(self) -> Path:

@@ -16,7 +16,7 @@ COMMANDS = {
     "init": "setup",
     "config": "config",
     "doctor": "setup",
-    "demo": "setup",
+    "demo": "demo",
     "deploy": "deploy",
     "rollout": "rollout",
     "feature-flags": "flags",

@@ -1,4 +1,4 @@
-"""`init`, `doctor`, `demo`: the first and the last commands that a newcomer types."""
+"""`init`, `doctor`: the first and the last commands that a newcomer types."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,19 +26,7 @@ def doctor() -> None:
     run().emit(found, exit_code=1 if found.to_mend else 0)
 
 
-def demo(
-    keep: Annotated[
-        str | None, typer.Option("--keep", metavar="DIR", help="Keep its folder.", show_default=False)
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the made visitors.")] = 7,
-) -> None:
-    from deployguard.demo.story import play
-
-    run().exit_code = play(run().page, keep=keep, seed=seed)
-
-
 apps = {
     "init": single(init, "Write the default config, its schema, and .gitignore's line."),
     "doctor": single(doctor, "What is wrong here, and the command that mends it; exit 1 where something is."),
-    "demo": single(demo, "The whole story in two minutes, made up, offline."),
 }

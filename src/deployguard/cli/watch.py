@@ -107,7 +107,7 @@ class _Loop:
                 return "the time is over"
             if self.leads is not None and self._decided():
                 return "every rollout is decided"
-            due = min(at for at in (now + self.every, found and found.next_at, ends) if at is not None)
+            due = min(at for at in (now + self.every, found.next_at if found else None, ends) if at is not None)
             self.view.rest(due, self.acting)
 
     def _tick(self) -> Round | None:

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from deployguard.config.secrets import unused_settings
+from deployguard.config.environ import unused_settings
 from deployguard.config.values import Environment
 from deployguard.effects.commands import child_environment, found
 from deployguard.errors import DeployguardError, Problem

@@ -2,7 +2,7 @@
 
 from deployguard.codec import JSON
 from deployguard.config.show import shown
-from deployguard.errors import Code, fail
+from deployguard.errors import Code, DeployguardError, Problem, fail
 from deployguard.operations import rows
 from deployguard.operations.values import AlertTest, Backup, ConfigSummary, Finding, Findings
 from deployguard.session import Session
@@ -12,10 +12,9 @@ from deployguard.store.locks import read_controller
 
 def config_summary(session: Session) -> ConfigSummary:
     """A valid config, and whether the environment's controller has read it."""
-    settings, config = session.settings, session.config
-    assert config is not None  # noqa: S101  # `settings` raised where there is none
+    settings = session.settings
     state = session.store.read()
-    in_force = state.config is not None and state.config.hash == config.hash
+    in_force = state.config is not None and session.config is not None and state.config.hash == session.config.hash
     keep = tuple(
         lead
         for lead, rollout in state.rollouts.items()
@@ -24,7 +23,7 @@ def config_summary(session: Session) -> ConfigSummary:
         != tuple((s.percentage, s.hold) for s in settings.strategy.steps)
     )
     return ConfigSummary(
-        file=config.file or "",
+        file=(session.config and session.config.file) or "",
         valid=True,
         flags=len(settings.flags),
         strategies=len(settings.strategies),
@@ -37,8 +36,8 @@ def config_summary(session: Session) -> ConfigSummary:
 
 
 def config_shown(session: Session) -> JSON:
-    assert session.settings  # noqa: S101  # raises the config's error
-    assert session.config is not None  # noqa: S101
+    if session.config is None:
+        raise DeployguardError(session.config_problem or Problem(Code.NO_CONFIG, "there is no config"))
     return shown(session.config, session.environ)
 
 

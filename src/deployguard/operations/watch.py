@@ -71,7 +71,9 @@ def once(session: Session, interval: timedelta | None) -> Round:
     """`watch --once`: one full round, for cron. Where another controller lives it judges nothing of its own."""
     previous = read_controller(session.state_dir, session.environment, session.clock())
     watch = Watch(session)
-    if not watch.take("watch --once", interval or _since_last(previous and previous.last_tick_at, session), quiet=True):
+    if not watch.take(
+        "watch --once", interval or _since_last(previous.last_tick_at if previous else None, session), quiet=True
+    ):
         return looked_on(session)
     try:
         return watch.tick(full=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from rich.text import Text
 
 from deployguard.cli.render import symbols
-from deployguard.cli.render.page import Column, Page
+from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.cli.render.symbols import Symbol
 from deployguard.cli.render.watcher import watched_line
 from deployguard.config.units import FULL, format_percentage
@@ -19,9 +19,9 @@ WIDE = 100
 def status(view: FlagsStatus, page: Page) -> None:
     page.head(view.environment, "feature flags", f"revision {view.revision} · {_clock(view.at, page)}")
     shares = column_of_percentages([row.percentage for row in view.flags])
-    rows = []
+    rows: list[list[Piece]] = []
     for row, share in zip(view.flags, shares, strict=True):
-        strong = "bold" if row.phase in ("progressing",) and row.rollout == row.flag_id else ""
+        strong = "bold" if row.phase == "progressing" and row.rollout == row.flag_id else ""
         state = _state(row, view, page)
         step = f"{row.step}/{row.steps}" if row.step else ""
         rows.append(
@@ -205,7 +205,7 @@ def history(view: FlagHistory, page: Page) -> None:
 
 
 def _history_rows(rows: tuple[HistoryRow, ...], now: datetime, page: Page, *, names: bool = False) -> None:
-    cells = []
+    cells: list[list[Piece]] = []
     for row in rows:
         change = ""
         if row.from_ is not None and row.to is not None:
@@ -224,7 +224,7 @@ def answer(view: Answer, page: Page) -> None:
     """The order of evaluation as a list that stops where it was decided."""
     user = view.targeting_key or "nobody (no --user)"
     page.head(view.environment or "", page.t((view.flag_id, "bold"), f" for {user}"))
-    rows = []
+    rows: list[list[Piece]] = []
     for rung in view.ladder:
         symbol = symbols.NONE if rung.passed is None else symbols.PASS if rung.passed else symbols.FAIL
         rows.append([page.t(page.sign(symbol), " ", rung.name), rung.text])
@@ -247,7 +247,7 @@ def stale(view: StaleFlags, page: Page) -> None:
     if not view.flags:
         page.put(page.sign(symbols.PASS), " no flag is stale")
         return
-    rows = [
+    rows: list[list[Piece]] = [
         [page.t(page.sign(symbols.NEED), " ", row.flag_id), format_percentage(row.percentage), row.why, row.owner or ""]
         for row in view.flags
     ]

@@ -135,10 +135,10 @@ def monitoring(view: MonitoringStatus, page: Page) -> None:
             )
         )
     if words:
-        line = words[0]
+        joined = words[0]
         for more in words[1:]:
-            line = page.t(line, " · ", more)
-        page.para(line)
+            joined = page.t(joined, " · ", more)
+        page.para(joined)
     page.put(
         page.sign(symbols.PASS if view.passing == view.judged else symbols.WAIT),
         f" {view.passing} of {view.judged} triggers pass.",

@@ -292,9 +292,7 @@ def _plan(plan: RolloutPlan, page: Page) -> None:
         )
         words.append(f"At {count_words(plan.users_per_day)} users a day{measured}.")
     if plan.requires:
-        needs = ", ".join(
-            f"{key} {'✓' if share else '✗'} {format_percentage(share)}" for key, share in plan.requires.items()
-        )
+        needs = ", ".join(f"{key} {'✓' if at else '✗'} {format_percentage(at)}" for key, at in plan.requires.items())
         words.append(f"Requires {needs}.")
     if plan.refused:
         words.append(f"{plan.refused}.")

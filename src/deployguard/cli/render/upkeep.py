@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deployguard.cli.render import symbols
-from deployguard.cli.render.page import Column, Page
+from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.errors import Offer
 from deployguard.operations.values import AlertTest, Backup, ConfigSummary, Findings, Initialised
 from deployguard.story.numbers import bytes_words, count_words, time_of_day, zone_words
@@ -12,7 +12,7 @@ _SIGN = {"ok": symbols.PASS, "mend": symbols.FAIL, "know": symbols.NEED}
 
 
 def initialised(view: Initialised, page: Page) -> None:
-    rows = [["wrote", (name, "bold"), what] for name, what in view.wrote]
+    rows: list[list[Piece]] = [["wrote", (name, "bold"), what] for name, what in view.wrote]
     rows += [["changed", (name, "bold"), what] for name, what in view.changed]
     page.table([Column(), Column(), Column()], rows)
     page.blank()
@@ -63,10 +63,10 @@ def findings(view: Findings, page: Page) -> None:
                 first=page.t("    ", ("mend: ", "dim")),
                 rest="          ",
             )
-    mend, know = view.to_mend, sum(1 for finding in view.findings if finding.level == "know")
-    fine = len(view.findings) - mend - know
-    sign = symbols.FAIL if mend else symbols.PASS
-    page.put(page.sign(sign), f" {mend} to mend, {know} to know, {fine} in order." + (" (exit 1)" if mend else ""))
+    bad, know = view.to_mend, sum(1 for finding in view.findings if finding.level == "know")
+    fine = len(view.findings) - bad - know
+    sign = symbols.FAIL if bad else symbols.PASS
+    page.put(page.sign(sign), f" {bad} to mend, {know} to know, {fine} in order." + (" (exit 1)" if bad else ""))
     offer = next((f.command for f in view.findings if f.level == "mend" and f.command), None)
     if offer:
         page.next([Offer(offer)])

@@ -1,0 +1,45 @@
+"""`feature-flags import`: what an export says becomes moves, in one commit, through the same table as a person's."""
+
+from datetime import datetime
+
+from deployguard.codec import JSON
+from deployguard.flags.exchange import import_flags
+from deployguard.operations import moves
+from deployguard.operations.protocol import Ask
+from deployguard.operations.told import told
+from deployguard.operations.values import Moved
+from deployguard.rollout.apply import apply
+from deployguard.rollout.moves import Move, MoveKind
+from deployguard.session import Session
+from deployguard.state import Change, State, then
+
+
+def imported(session: Session, data: JSON, by: str | None, reason: str | None) -> tuple[Moved, ...]:
+    """All or nothing: a refusal of one flag's move leaves every flag as it was. Answers one value a changed flag."""
+    actor = session.actor(by)
+    touched: dict[str, MoveKind] = {}
+
+    def decide(state: State, now: datetime) -> Change:
+        touched.clear()
+        change = Change(state=state)
+        for wish in import_flags(data, session.definitions(state), state):
+            kind = MoveKind(wish.move)
+            move = Move(
+                kind=kind,
+                flag=wish.flag_id,
+                actor=actor,
+                reason=reason,
+                percentage=wish.percentage,
+                targeting=wish.targeting,
+                seed=wish.seed,
+            )
+            change = then(change, apply(change.state, move, now))
+            touched[wish.flag_id] = kind
+        return change
+
+    before, after, events, now = session.change(decide, actor)
+    words = told(events)
+    return tuple(
+        moves.moved(session, Ask(move=kind, flag=key), before, after, words, now, actor.shown)
+        for key, kind in touched.items()
+    )
