@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from support.world import START, World
-
 from deployguard.codec import dumps, loads, to_json
 from deployguard.config.condition import Condition, Op, Unit
 from deployguard.config.values import (
@@ -43,6 +41,7 @@ from deployguard.state import (
     fold,
     severity,
 )
+from support.world import START, World
 
 ROBOT = Actor(name="deploy@build-1", via=Via.CONTROLLER)
 MARIA = Actor(name="maria", via=Via.CLI)
@@ -161,6 +160,7 @@ class Play:
         self.journal.extend((self.now, draft) for draft in change.events)
         head = LogHead(seq=self.state.head.seq + len(change.events), time=self.now)
         self.state = replace(change.state, revision=self.state.revision + 1, head=head)
+        self.world.note(self.state, self.environment, self.now)
 
     def told(self, *types: str) -> list[Draft]:
         return [draft for _, draft in self.journal if not types or draft.type in types]

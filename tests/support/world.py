@@ -104,14 +104,14 @@ class World:
     _salt: int = 0
 
     def evidence(self, state: State, environment: Environment, now: datetime) -> Evidence:
-        """What the telemetry knows at `now`, while `state` is in force since the last call."""
-        self._note(state, environment, now)
+        """What the telemetry knows at `now`."""
+        self.note(state, environment, now)
         asked = questions(state, environment, now)
         return Evidence(
             readings={question: self._read(question, environment, now) for question in asked.samples},
             rounds={question: self._rounds(question, now) for question in asked.rounds},
             checks=self._checks(environment, now),
-            sources=self._sources(environment, now),
+            sources=self._sources(now),
             exposed={
                 unit.key: Exposure(
                     users=round(self.users * unit.percentage / 10_000),
@@ -135,7 +135,8 @@ class World:
 
     # users
 
-    def _note(self, state: State, environment: Environment, now: datetime) -> None:
+    def note(self, state: State, environment: Environment, now: datetime) -> None:
+        """Users see `state` from `now` on."""
         layout = slices(state, environment)
         if not self._layouts or self._layouts[-1][1] != layout:
             self._layouts.append((now, layout))
@@ -207,7 +208,7 @@ class World:
                 else:
                     total.add(cell.views, 0, cell.lcp, cell.lcp_bin, at)
 
-    def _sources(self, environment: Environment, now: datetime) -> dict[str, SourceState]:
+    def _sources(self, now: datetime) -> dict[str, SourceState]:
         out = {}
         if self.log:
             out["nginx"] = self._source("nginx", "request", now)

@@ -1,14 +1,15 @@
 """The whole prod strategy, 168 hours, through `decide` on a virtual clock."""
 
 import copy
+import itertools
 from datetime import timedelta
 from random import Random
 
 import pytest
-from support.play import H, HEAVY_FLAG, MINUTE, Play
-from support.world import START, Fault, World
 
 from deployguard.state import Phase, RollbackKind, Severity
+from support.play import HEAVY_FLAG, MINUTE, H, Play
+from support.world import START, Fault, World
 
 STEPS = ((1, 5, 0), (2, 15, 24), (3, 30, 48), (4, 50, 72), (5, 75, 120), (6, 100, 168))
 TRIGGERS = {
@@ -83,7 +84,7 @@ def test_each_trigger_takes_the_feature_back_at_each_step(
         assert all(to < from_ for from_, to in reduced)
         assert len(reduced) == {5: 2, 15: 3, 30: 4, 50: 5, 75: 6, 100: 6}[percentage]  # halved while at least 1 %
         actions = [at for at, draft in story if draft.type in ("rollout.reduced", "rollout.rolledBack")]
-        gaps = [later - earlier for earlier, later in zip(actions, actions[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(actions)]
         assert all(timedelta(minutes=5) <= gap <= timedelta(minutes=12) for gap in gaps)
     else:
         assert reduced == []
