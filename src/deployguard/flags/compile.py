@@ -16,7 +16,6 @@ from deployguard.flags.dependencies import in_cycles, postorder
 from deployguard.flags.values import TARGETING_KEY_MISSING, Context, DecidedBy, Reason
 from deployguard.state import FlagState
 
-
 Words: TypeAlias = tuple[str, str, str, str | None]
 """What goes out beside the value: variant, reason, decided by, error code. The same for all whom one question decides.
 
