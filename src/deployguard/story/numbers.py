@@ -16,6 +16,7 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MS = timedelta(milliseconds=1)
 _MOST_DIGITS = 9
+_HUGE = 1e15
 NONE = "none"
 """No data."""
 
@@ -189,6 +190,8 @@ def metric_value(name: str, value: float | None, limit: float | None = None) -> 
 
 def _digits(value: float, least: int, limit: float | None) -> str:
     """With `least` decimals, or as many as keep the value from zero and on its side of `limit`."""
+    if abs(value) >= _HUGE:
+        return f"{value:.3g}"
     for digits in range(least, _MOST_DIGITS + 1):
         rounded = round(value, digits)
         if rounded != 0 and (limit is None or _side(rounded, limit) == _side(value, limit)):

@@ -21,6 +21,7 @@ from deployguard.story.plain import plain
 _RULE = re.compile(r"((?:[^'<>=!]|'(?:[^'\\]|\\.)*')*?)\s*(==|!=|>=|<=|>|<)\s*(.+)", re.DOTALL)
 _TIME = re.compile(r"[\d.]+\s*(?:ms|s|m|h|d|w|y)")
 _OF = {Population.ALL: "of everyone", Population.EXPOSED: "of its users", Population.OTHERS: "of the others"}
+_MOST = 10**15  # samples; beyond it a figure is no figure
 _SAMPLES = {"requests": "request", "vitals": "page view", "checks": "health check", "probes": "probe round"}
 
 
@@ -117,6 +118,9 @@ def verdict_of(data: object) -> Verdict | None:
     if not isinstance(data, Mapping):
         return None
     try:
-        return from_json(Verdict, {key: value for key, value in data.items() if key in _known()})
+        found = from_json(Verdict, {key: value for key, value in data.items() if key in _known()})
     except (ValidationError, OverflowError):
         return None
+    times = [found.ready_at, *((found.window.from_, found.window.to) if found.window else ())]
+    sane = all(at is None or (at.tzinfo is not None and 1970 < at.year < 9999) for at in times)
+    return found if sane and max(abs(found.samples), abs(found.needed), abs(found.bad or 0)) < _MOST else None
