@@ -1,9 +1,9 @@
-"""`state.json` as bytes: the state, the events of the last commit, and a checksum over both.
+"""`state.json` as bytes: the state, the events of the last commits, and a checksum over both.
 
     {"schemaVersion":1, ... the state ...,
     "logBytes":48212,
     "pending":[
-    {an event of the last commit},
+    {an event of the last commits},
     {the next}
     ],
     "checksum":"..."}
@@ -68,12 +68,12 @@ class NewerError(ValueError):
         self.version = version
 
 
-def encode(state: State, pending: Sequence[bytes], log_bytes: int) -> bytes:
-    """The document's bytes."""
-    events = b",\n".join(pending) + b"\n" if pending else b""
-    body = b"".join(
-        (dumps(state)[:-1], b",\n", _LOG_BYTES, str(log_bytes).encode(), b",\n", _PENDING, b"\n", events, b"],\n")
-    )
+def encode(document: Document) -> bytes:
+    """The document's bytes, in our schema version."""
+    log_bytes = str(document.log_bytes).encode()
+    events = b",\n".join(document.pending) + b"\n" if document.pending else b""
+    state = dumps(document.state)[:-1]
+    body = b"".join((state, b",\n", _LOG_BYTES, log_bytes, b",\n", _PENDING, b"\n", events, b"],\n"))
     return b"".join((body, _CHECKSUM, hashlib.sha256(body).hexdigest().encode(), b'"}\n'))
 
 

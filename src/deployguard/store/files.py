@@ -1,12 +1,13 @@
 """The state in files: how one commit becomes a fact.
 
-Under the lock: read the document; see that the log ends with its pending events, append what is missing, fsync the
-log. Only then is the document replaced: the next one is written beside it, fsynced, renamed over it, the folder
-fsynced. It carries its own events, which are appended to the log last. So at every moment the document is the old one
-or the new one, whole; every event is on the disk in the log or in the document; and a process that dies on any line
-leaves the next one a log to complete and nothing to undo.
+Under the lock: read the document; see that the log ends with its pending events, append what is missing. Then the
+document is replaced: the next one is written beside it, fsynced, renamed over it, the folder fsynced. It carries its
+own events, which are appended to the log last. So at every moment the document is the old one or the new one, whole;
+every event is on the disk in the log or in the document; and a process that dies on any line leaves the next one a log
+to complete and nothing to undo.
 
-The append itself is not fsynced: the events stand in the document until a commit that has fsynced the log replaces it.
+The append itself is not fsynced. Events stand in the document until the log is: that is before they would make the
+document longer by more than 8 KB. So commits that follow each other closely share one fsync of the log.
 """
 
 import contextlib
@@ -29,6 +30,9 @@ from deployguard.store.state_lock import StateLock
 
 WAIT_S = 10.0
 EMERGENCY_WAIT_S = 30.0
+
+PENDING_BYTES = 8 * 1024
+"""How much of the log's end the document carries before the log is fsynced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +92,17 @@ class FileStore:
 
     def events(self, *, after: int = 0, newest_first: bool = False) -> Iterator[Event]:
         """The events behind number `after`; those of the last commit also where the log lacks them yet."""
-        document, _ = self._read()
+        document, end = self._read()
         pending = [event for event in map(unseal, document.pending) if event.seq > after]
         if newest_first:
             yield from reversed(pending)
             oldest = pending[0].seq if pending else None
-            for event in self._log.backwards(after):
+            for event in self._log.backwards(after, end.good):
                 if oldest is None or event.seq < oldest:
                     yield event
             return
         last = after
-        for event in self._log.forwards(after):
+        for event in self._log.forwards(after, end.good):
             last = event.seq
             yield event
         yield from (event for event in pending if event.seq > last)
@@ -113,7 +117,7 @@ class FileStore:
         log = (read_bytes(self.layout.log) or b"")[: end.good]
         if end.behind:
             log += b"".join(line + b"\n" for line in document.pending)
-        return encode(document.state, document.pending, document.log_bytes), log
+        return encode(document), log
 
     def replace_document(self, state: State, drafts: tuple[Draft, ...], now: datetime, *, first_seq: int) -> State:
         """Put `state` in the place of whatever is there, behind the log as it lies. For restore and recover alone.
@@ -129,7 +133,7 @@ class FileStore:
         size = self.layout.log.stat().st_size if self.layout.log.exists() else 0
         log = os.open(self.layout.log, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
-            self._write(state, lines, size, log)
+            self._write(state, (), lines, size, log)
         finally:
             os.close(log)
         return state
@@ -139,15 +143,11 @@ class FileStore:
         for _ in range(10):
             try:
                 raw = read_bytes(self.layout.state)
-                log = _open_log(self.layout.log)
+                with _opened_log(self.layout.log) as log:
+                    document = self._decode(raw)
+                    end = tail(log, document)
             except OSError as error:
                 raise damage.unreadable(self.layout, error) from error
-            try:
-                document = self._decode(raw)
-                end = tail(log, document)
-            finally:
-                if log is not None:
-                    os.close(log)
             if (end.newer is None and end.lost is None) or read_bytes(self.layout.state) == raw:
                 break  # else another commit came between the two reads
         self._trust(end, document)
@@ -244,12 +244,14 @@ class FileStore:
             outbox=(*change.state.outbox, *(effect for effect in change.effects if effect.id not in kept)),
             head=LogHead(seq=last[0], hash=last[1], time=now),
         )
-        if document.pending:
+        earlier = document.pending
+        if sum(map(len, (*earlier, *lines))) > PENDING_BYTES and earlier:
             try:
-                os.fdatasync(log) if hasattr(os, "fdatasync") else os.fsync(log)
+                os.fsync(log)
             except OSError as error:
                 raise damage.unwritable(self.layout, error) from error
-        self._write(state, lines, document.log_bytes, log)
+            earlier = ()
+        self._write(state, earlier, lines, document.log_bytes, log)
         return state, events
 
     def _upkeep(self, opened: _Opened, change: Change) -> tuple[Draft, ...]:
@@ -263,17 +265,20 @@ class FileStore:
             told.append(Draft(type="state.repaired", actor=actor, data=opened.repaired))
         return tuple(told)
 
-    def _write(self, state: State, lines: tuple[bytes, ...], log_bytes: int, log: int) -> None:
-        """The atomic replace, then the append."""
+    def _write(
+        self, state: State, earlier: tuple[bytes, ...], lines: tuple[bytes, ...], log_bytes: int, log: int
+    ) -> None:
+        """The atomic replace, then the append of `lines`. `earlier` events stand in the log, not yet fsynced."""
         appended = b"".join(line + b"\n" for line in lines)
-        raw = encode(state, lines, log_bytes + len(appended))
+        document = Document(state, (*earlier, *lines), log_bytes + len(appended))
+        raw = encode(document)
         layout = self.layout
         try:
             write_synced(layout.new_state, raw)
             layout.new_state.replace(layout.state)
         except OSError as error:
             raise damage.unwritable(layout, error) from error
-        self._last = (raw, Document(state, lines, log_bytes + len(appended)))
+        self._last = (raw, document)
         try:
             sync_folder(layout.home)
         except OSError as error:
@@ -285,11 +290,18 @@ class FileStore:
             write_all(log, appended, log_bytes)
 
 
-def _open_log(path: Path) -> int | None:
+@contextlib.contextmanager
+def _opened_log(path: Path) -> Iterator[int | None]:
+    """The log for reading; None where there is none."""
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return None
+        yield None
+        return
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _writes_nothing(base: State, change: Change) -> bool:

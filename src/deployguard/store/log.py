@@ -5,12 +5,13 @@ is long. The last line may be cut where a process died while it appended: the do
 is passed over.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from deployguard.errors import Code, Offer, Place, fail
+from deployguard.errors import Code, DeployguardError, Offer, Place, fail
 from deployguard.state import Event
 from deployguard.store.document import Document
 from deployguard.store.seal import ENDING_BYTES, BrokenLineError, claimed_hash, unseal
@@ -71,49 +72,52 @@ class AuditLog:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def forwards(self, after: int = 0) -> Iterator[Event]:
-        """The events behind number `after`, oldest first. Raises `chain-broken` at a line that is not ours."""
-        fd = self._open()
-        if fd is None:
-            return
-        try:
-            end = _whole_end(fd)
-            offset = self._behind(fd, after, end)
+    def forwards(self, after: int, end: int) -> Iterator[Event]:
+        """The events behind number `after` that stand before byte `end`, oldest first.
+
+        Raises `chain-broken` at a line that is not what was written.
+        """
+        with self._open() as fd:
+            if fd is None:
+                return
+            offset, last = self._behind(fd, after, end), 0
             with os.fdopen(os.dup(fd), "rb") as file:
                 file.seek(offset)
                 while offset < end:
                     line = file.readline()
                     event = self._event(line, offset)
-                    offset += len(line)
+                    if event.seq <= last:
+                        raise self._broken(offset, f"event {event.seq} stands behind event {last}")
+                    offset, last = offset + len(line), event.seq
                     if event.seq > after:
                         yield event
-        finally:
-            os.close(fd)
 
-    def backwards(self, after: int = 0) -> Iterator[Event]:
+    def backwards(self, after: int, end: int) -> Iterator[Event]:
         """The same, newest first, read from the end in blocks."""
-        fd = self._open()
-        if fd is None:
-            return
-        try:
-            for offset, line in _lines_backwards(fd, _whole_end(fd)):
+        with self._open() as fd:
+            if fd is None:
+                return
+            last = None
+            for offset, line in _lines_backwards(fd, end):
                 event = self._event(line, offset)
+                if last is not None and event.seq >= last:
+                    raise self._broken(offset, f"event {event.seq} stands before event {last}")
+                last = event.seq
                 if event.seq <= after:
                     return
                 yield event
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[int | None]:
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            yield fd
         finally:
             os.close(fd)
-
-    def event(self, seq: int) -> Event | None:
-        """The event with this number, or None."""
-        found = next(self.forwards(seq - 1), None)
-        return found if found is not None and found.seq == seq else None
-
-    def _open(self) -> int | None:
-        try:
-            return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
 
     def _behind(self, fd: int, after: int, end: int) -> int:
         """Where a line begins that is not behind event `after + 1`: halve until a block is left."""
@@ -134,32 +138,18 @@ class AuditLog:
         try:
             return unseal(line.removesuffix(b"\n"))
         except BrokenLineError as error:
-            raise fail(
-                Code.CHAIN_BROKEN,
-                "the audit log cannot be trusted",
-                where=Place(str(self._path)),
-                found=f"at byte {offset:,}: {_short(error)}",
-                wanted="each line as it was written",
-                now="nothing was changed (exit 5); the flags are as state.json says",
-                next=(Offer(f"deployguard state verify --env {self._path.parent.name}"),),
-            ) from error
+            raise self._broken(offset, str(error).splitlines()[0]) from error
 
-
-def _short(error: BrokenLineError) -> str:
-    return str(error).splitlines()[0]
-
-
-def _whole_end(fd: int) -> int:
-    """Where the last line that has its end ends."""
-    size = os.fstat(fd).st_size
-    end = size
-    while end > 0:
-        start = max(0, end - BLOCK)
-        found = os.pread(fd, end - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0
+    def _broken(self, offset: int, found: str) -> DeployguardError:
+        return fail(
+            Code.CHAIN_BROKEN,
+            "the audit log cannot be trusted",
+            where=Place(str(self._path)),
+            found=f"at byte {offset:,}: {found}",
+            wanted="each line as it was written",
+            now="nothing was changed (exit 5); the flags are as state.json says",
+            next=(Offer(f"deployguard state verify --env {self._path.parent.name}"),),
+        )
 
 
 def _line_behind(fd: int, offset: int, end: int) -> tuple[int, bytes]:

@@ -6,11 +6,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from deployguard.codec import dumps
 from deployguard.errors import Code, fail
 from deployguard.store.layout import FILE_MODE, Layout
 from deployguard.store.owner import Owner, read_record, write_record
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 SAYS_AFTER_S = 1.0
 """A wait longer than this is told, with the holder's name."""
@@ -28,13 +33,19 @@ class StateLock:
         self._owner = owner or Owner.here()
         self._on_wait = on_wait
 
+    @cached_property
+    def _lock(self) -> "FileLock":
+        from filelock import FileLock
+
+        # A soft lock, the library's answer where flock is missing, would stay behind after a kill.
+        return FileLock(self._layout.state_lock, mode=FILE_MODE, fallback_to_soft=False)
+
     @contextlib.contextmanager
     def held(self, wait_s: float) -> Iterator[None]:
         """Hold it. Raises `state-locked` after `wait_s` seconds, OSError where the folder takes no lock."""
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
-        # A soft lock, the library's answer where flock is missing, would stay behind after a kill.
-        lock = FileLock(self._layout.state_lock, mode=FILE_MODE, fallback_to_soft=False)
+        lock = self._lock
         started = time.monotonic()
         try:
             try:

@@ -1,5 +1,6 @@
 """The log's end: what a process that died there leaves, and what somebody else may have done to it."""
 
+import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,17 +10,21 @@ import pytest
 
 from deployguard.errors import Code, DeployguardError
 from deployguard.state import Change, State
-from deployguard.store.files import FileStore
+from deployguard.store.document import decode
+from deployguard.store.files import PENDING_BYTES, FileStore
 from deployguard.store.verify import verify
 
 NOW = datetime(2026, 11, 24, 13, 31, 50, tzinfo=UTC)
 
 
+LONG = "x" * PENDING_BYTES  # an event that long leaves no room for another in the document
+
+
 @pytest.fixture
 def log(store: FileStore, folder: Path, setting: Callable) -> Path:
-    """The log of three commits."""
+    """The log of three commits, of which the document carries the last."""
     for percentage in (100, 200, 300):
-        store.update(setting("a", percentage), NOW)
+        store.update(setting("a", percentage, reason=LONG), NOW)
     return folder / "prod/audit.jsonl"
 
 
@@ -131,7 +136,7 @@ def test_a_flipped_byte_in_the_middle_of_the_log_is_named_when_it_is_read(store:
 def test_a_log_of_another_environment_is_refused(store: FileStore, log: Path, folder: Path, setting: Callable) -> None:
     other = FileStore(folder, "staging")
     for percentage in (1, 2, 3):
-        other.update(setting("a", percentage), NOW)
+        other.update(setting("a", percentage, reason=LONG), NOW)
     shutil.copy(other.layout.log, log)
     with pytest.raises(DeployguardError, match="state-damaged"):
         store.read()
@@ -156,3 +161,57 @@ def test_the_first_commit_may_die_before_its_event_is_appended(
     assert store.read() == state
     store.update(setting("b"), NOW)
     assert [event.seq for event in store.events()] == [1, 2]
+
+
+@pytest.mark.parametrize("left", [0, 1, 700, 1500])
+def test_a_short_log_comes_back_whole_from_the_document(
+    store: FileStore, folder: Path, setting: Callable, left: int
+) -> None:
+    for percentage in range(10):
+        store.update(setting("a", percentage), NOW)
+    whole = store.layout.log.read_bytes()
+    assert len(whole) < PENDING_BYTES
+    store.layout.log.write_bytes(whole[:left])
+    assert [event.seq for event in store.events()] == list(range(1, 11))
+    assert [event.seq for event in store.events(newest_first=True, after=3)] == list(range(10, 3, -1))
+    store.update(setting("a", 11), NOW)
+    assert store.layout.log.read_bytes().startswith(whole)
+
+
+def test_commits_share_an_fsync_of_the_log(
+    store: FileStore, setting: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink().name)
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    for percentage in range(100):
+        store.update(setting("a", percentage), NOW)
+        assert sum(map(len, decode(store.layout.state.read_bytes(), "prod").pending)) <= PENDING_BYTES
+    assert synced.count("state.json.new") == 100
+    assert 5 < synced.count("audit.jsonl") < 15
+
+
+def test_a_log_cut_to_what_was_fsynced_loses_nothing(
+    store: FileStore, setting: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a power cut may take: every byte of the log that no fsync has covered."""
+    safe = 0
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        nonlocal safe
+        if Path(f"/proc/self/fd/{fd}").readlink().name == "audit.jsonl":
+            safe = os.fstat(fd).st_size
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    for number in range(1, 60):
+        store.update(setting("a", number, reason="x" * (number * 97 % 1500)), NOW)
+        with store.layout.log.open("rb+") as file:
+            file.truncate(safe)
+        assert [event.seq for event in FileStore(store.layout.folder, "prod").events()] == list(range(1, number + 1))

@@ -9,7 +9,7 @@ import pytest
 
 from deployguard.errors import DeployguardError
 from deployguard.state import State
-from deployguard.store.files import FileStore
+from deployguard.store.files import PENDING_BYTES, FileStore
 from deployguard.store.recover import rebuild
 from deployguard.store.verify import verify
 
@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 24, 13, 31, 50, tzinfo=UTC)
 @pytest.fixture
 def lived(store: FileStore, setting: Callable) -> FileStore:
     for key, percentage in (("a", 100), ("b", 200), ("a", 300), ("c", 400)):
-        store.update(setting(key, percentage), NOW)
+        store.update(setting(key, percentage, reason="x" * PENDING_BYTES), NOW)
     return store
 
 
@@ -41,13 +41,13 @@ def lose_log(store: FileStore) -> None:
 
 
 def cut_log(store: FileStore) -> None:
-    store.layout.log.write_bytes(store.layout.log.read_bytes()[:900])
+    store.layout.log.write_bytes(store.layout.log.read_bytes()[:12_000])
 
 
 def flip_log_and_lose_events(store: FileStore) -> None:
     raw = bytearray(store.layout.log.read_bytes())
     raw[30] ^= 1
-    store.layout.log.write_bytes(raw[:1300])
+    store.layout.log.write_bytes(raw[:19_000])
 
 
 def cut_the_document_before_the_append(store: FileStore) -> None:

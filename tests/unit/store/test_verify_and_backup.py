@@ -15,7 +15,7 @@ import pytest
 from deployguard.errors import Code, DeployguardError
 from deployguard.state import Actor, Change, Effect, EffectKind, Via
 from deployguard.store.backup import backup, restore
-from deployguard.store.files import FileStore
+from deployguard.store.files import PENDING_BYTES, FileStore
 from deployguard.store.verify import verify
 
 NOW = datetime(2026, 11, 24, 13, 31, 50, tzinfo=UTC)
@@ -26,7 +26,7 @@ ACTOR = Actor(name="maria", via=Via.CLI)
 def lived(store: FileStore, setting: Callable) -> FileStore:
     """A store with three commits, a metric store and a report."""
     for percentage in (100, 200, 300):
-        store.update(setting("a", percentage), NOW)
+        store.update(setting("a", percentage, reason="x" * PENDING_BYTES), NOW)
     connection = sqlite3.connect(store.layout.metrics)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("CREATE TABLE bucket (at INTEGER)")
