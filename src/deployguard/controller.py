@@ -71,7 +71,7 @@ class Controller:
     def record(self, type: str, data: dict[str, object]) -> None:  # noqa: A002  # the event's word
         """An event of the controller's own: that it started, stopped or took over."""
 
-        def told(state: State, now: datetime) -> Change:
+        def told(state: State, _now: datetime) -> Change:
             recorder = Recorder(state, self._actor)
             recorder.record(type, data)
             return recorder.change()

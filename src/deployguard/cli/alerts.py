@@ -17,7 +17,7 @@ def alerts() -> None:
 
 
 @app.command("test", cls=Command, help="Send one test notice to every channel, or to the named one.")
-def test(channel: Annotated[str | None, typer.Argument(metavar="[CHANNEL]", show_default=False)] = None) -> None:
+def send(channel: Annotated[str | None, typer.Argument(metavar="[CHANNEL]", show_default=False)] = None) -> None:
     found = run().operations().alerts_test(channel)
     failed = any(not delivered for _, delivered, _ in found.results)
     run().emit(found, exit_code=1 if failed else 0)

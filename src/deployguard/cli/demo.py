@@ -1,4 +1,4 @@
-"""`demo`: the whole story in two minutes. The same operations and views as every other command; only the world is made."""
+"""`demo`: the whole story in two minutes. Operations and views are those of every command; only the world is made."""
 
 import socket
 import subprocess

@@ -31,7 +31,7 @@ BEAT_S = 1.0
 ROUND_S = 5.0  # between two rounds of checks while waiting for `stable`, at most
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """The deploy ends early; carries how."""
 
     def __init__(self, phase: ReleasePhase, problem: Problem) -> None:
@@ -71,11 +71,11 @@ class _Deploy:
             self._commands()
             self._settle()
             return self._start_rollouts()
-        except _Stopped as stop:
+        except _StoppedError as stop:
             return self._give_up(stop)
         except KeyboardInterrupt:
             interrupted = Problem(Code.COMMAND_FAILED, "the deploy was interrupted", found="interrupted by its caller")
-            self._give_up(_Stopped(ReleasePhase.FAILED, interrupted), raising=False)
+            self._give_up(_StoppedError(ReleasePhase.FAILED, interrupted), raising=False)
             raise
         finally:
             self._over.set()
@@ -104,7 +104,7 @@ class _Deploy:
         if release is not None and release.phase is ReleasePhase.ABORTING:
             self._stop_asked = "emergency"
         if self._stop_asked:
-            raise _Stopped(ReleasePhase.ABORTED, self._aborted())
+            raise _StoppedError(ReleasePhase.ABORTED, self._aborted())
 
     # the parts
 
@@ -142,10 +142,10 @@ class _Deploy:
             self._check_stop()
             finished = self._run(command, "deploy")
             if self._stop_asked:
-                raise _Stopped(ReleasePhase.ABORTED, self._aborted())
+                raise _StoppedError(ReleasePhase.ABORTED, self._aborted())
             if finished.exit_code != 0:
-                raise _Stopped(ReleasePhase.FAILED, self._command_failed(number, count, command, finished))
-        self._change(lambda state, now: self._commands_done(state, now))
+                raise _StoppedError(ReleasePhase.FAILED, self._command_failed(number, count, command, finished))
+        self._change(self._commands_done)
 
     def _commands_done(self, state: State, now: datetime) -> Change:
         """The users of every guarded unit got new code: figures start again, holds go on."""
@@ -167,7 +167,7 @@ class _Deploy:
             env=self.env,
             cwd=self.session.root,
             on_line=self.watch.line,
-            should_stop=self._should_stop if kind == "deploy" else lambda: None,
+            should_stop=self._should_stop if kind == "deploy" else _never,
             output=output,
             masker=self.session.masker,
         )
@@ -214,7 +214,7 @@ class _Deploy:
                 return
             if now >= give_up:
                 self.watch.checked(tuple(rounds), False, now - began)
-                raise _Stopped(ReleasePhase.FAILED, self._not_stable(found))
+                raise _StoppedError(ReleasePhase.FAILED, self._not_stable(found))
             self._over.wait(every)
 
     def _start_rollouts(self) -> Deployed:
@@ -257,7 +257,7 @@ class _Deploy:
             self.watch.rollout_started(rows.rollout_row(after, self.settings, after.rollouts[lead], now))
         return self._deployed(after, ReleasePhase.SUCCEEDED, tuple(begun))
 
-    def _give_up(self, stop: _Stopped, *, raising: bool = True) -> Deployed:
+    def _give_up(self, stop: _StoppedError, *, raising: bool = True) -> Deployed:
         """Run the rollback commands, put flags back, close the release, then raise what went wrong."""
         self._stop_asked = None
         release = self._release()
@@ -285,7 +285,7 @@ class _Deploy:
 
     # words and values
 
-    def _after(self, stop: _Stopped, failed_back: Finished | None, answer: Deployed) -> Problem:
+    def _after(self, stop: _StoppedError, failed_back: Finished | None, answer: Deployed) -> Problem:
         env, before = self.session.environment, answer.previous_version
         running = f"{env} runs {before} again" if before else "what ran before runs again"
         if not self.settings.rollback:
@@ -365,6 +365,10 @@ class _Deploy:
             triggers=judged.acting_triggers(self.settings),
             previous_version=done[-1].version if done else None,
         )
+
+
+def _never() -> None:
+    """Nothing ends a rollback command but its own timeout."""
 
 
 def _how(finished: Finished) -> str:

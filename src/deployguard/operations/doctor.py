@@ -43,9 +43,9 @@ def _findings(session: Session) -> Iterator[Finding]:
     now = session.clock()
     yield from _commands(session, settings)
     yield from _controller(session, now)
-    yield from _rollouts(session, state, settings, now)
+    yield from _rollouts(session, state, now)
     evidence, verdicts = judged.observe(session, state, settings, now)
-    yield from _sources(settings, evidence)
+    yield from _sources(evidence)
     yield from _unseen(settings, verdicts)
     yield from _alerts(session, settings)
     yield from _clock(settings)
@@ -127,7 +127,7 @@ def _controller(session: Session, now: datetime) -> Iterator[Finding]:
     )
 
 
-def _rollouts(session: Session, state: State, settings: Environment, now: datetime) -> Iterator[Finding]:
+def _rollouts(session: Session, state: State, now: datetime) -> Iterator[Finding]:
     env = session.environment
     for lead, rollout in state.rollouts.items():
         if rollout.phase is Phase.PAUSED and now - rollout.entered_at > PAUSED_LONG:
@@ -157,7 +157,7 @@ def _rollouts(session: Session, state: State, settings: Environment, now: dateti
             )
 
 
-def _sources(settings: Environment, evidence: Evidence) -> Iterator[Finding]:
+def _sources(evidence: Evidence) -> Iterator[Finding]:
     for name, source in evidence.sources.items():
         if source.error:
             mend = f'mend its path or format in "sources.{name}" of the config'

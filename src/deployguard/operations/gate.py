@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from deployguard.errors import EXIT_CODES, Code
 from deployguard.guard.values import Cause, Result, Verdict
@@ -71,7 +71,8 @@ def gate(session: Session, lead: str | None, *, step: int | None, completed: boo
         return answer
     _, verdicts = judged.observe(session, state, settings, now)
     found = tuple(
-        _row(state, rollout, judged.of_unit(verdicts, rollout.lead), step, completed, now) for rollout in chosen
+        _row(state, rollout, judged.of_unit(verdicts, rollout.lead), step=step, completed=completed)
+        for rollout in chosen
     )
     result = min((row.result for row in found), key=_WORST_FIRST.index)
     if result in ("passed", "waiting") and (info is None or not info.alive) and _moves(chosen):
@@ -105,7 +106,7 @@ def _moves(chosen: tuple[Rollout, ...]) -> bool:
 
 
 def _row(
-    state: State, rollout: Rollout, verdicts: tuple[Verdict, ...], step: int | None, completed: bool, now: datetime
+    state: State, rollout: Rollout, verdicts: tuple[Verdict, ...], *, step: int | None, completed: bool
 ) -> GateRow:
     percentage = state.flag(rollout.lead).percentage
     holding = [verdict for verdict in verdicts if verdict.holds]
@@ -153,7 +154,7 @@ def _row(
 def _unseen(verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
     """What is not connected and does not hold: said, so that a pass is not read as more than it is."""
     out = {
-        verdict.trigger: f"cannot see {metric_name_words(verdict)}; {verdict.trigger} is not connected and does not hold"
+        verdict.trigger: f"cannot see {metric_name_words(verdict)}; {verdict.trigger} is not connected, does not hold"
         for verdict in verdicts
         if verdict.cause is Cause.NOT_CONNECTED and not verdict.holds
     }

@@ -4,7 +4,6 @@ from datetime import datetime
 
 from deployguard.config.units import format_percentage
 from deployguard.config.values import Environment, Flag
-from deployguard.errors import Code, Offer, fail
 from deployguard.flags.dependencies import requirements
 from deployguard.flags.reach import reach, reach_because
 from deployguard.operations import flags, judged, rows
@@ -162,19 +161,10 @@ def forget(session: Session, key: str, by: str | None, reason: str | None) -> Mo
     from deployguard.rollout.reconfigure import forget as forgotten
 
     actor = session.actor(by)
-    state = session.store.read()
-    if key not in state.flags:
-        flags.known(session.definitions(state), key, f"feature-flags forget FLAG --env {session.environment}")
-    if state.flag(key).orphaned is None:
-        raise fail(
-            Code.NOT_ALLOWED_NOW,
-            f"{key} is in the config",
-            found="a flag of the config; only one that has left it can be forgotten",
-            wanted="an orphaned flag",
-            now="nothing was changed (exit 1)",
-            allowed=(Offer(f"deployguard feature-flags disable {key} --env {session.environment}", "turns it off"),),
-        )
-    before, after, events, now = session.change(lambda s, at: forgotten(s, key, actor, at), actor)
+    flags.known(
+        session.definitions(session.store.read()), key, f"feature-flags forget FLAG --env {session.environment}"
+    )
+    before, after, events, now = session.change(lambda s, at: forgotten(s, key, actor, reason, at), actor)
     return Moved(
         environment=session.environment,
         revision=after.revision,

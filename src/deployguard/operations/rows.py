@@ -49,7 +49,7 @@ def flag_row(state: State, settings: Environment, definitions: Mapping[str, Flag
     live = rollout is not None and rollout.phase.live
     taken_back = rollout is not None and rollout.phase is Phase.ROLLED_BACK
     waits_for, waits_text = waiting(state, rollout, now) if rollout is not None else (None, None)
-    row = FlagRow(
+    return FlagRow(
         flag_id=key,
         description=definition.description,
         enabled=flag.enabled,
@@ -79,7 +79,6 @@ def flag_row(state: State, settings: Environment, definitions: Mapping[str, Flag
         taken_back_at=rollout.entered_at if rollout and taken_back else None,
         why=rollout.trigger if rollout and rollout.trigger else None,
     )
-    return row
 
 
 def guarded_until(flag: FlagState, rollout: Rollout | None, settings: Environment, now: datetime) -> datetime | None:

@@ -96,7 +96,7 @@ def nearest_limit(verdicts: Iterable[Verdict], settings: Environment) -> str | N
 
 
 def overview(session: Session) -> Overview:
-    """One frame of the live view, read from the state and the samples: the same for whoever acts and whoever looks on."""
+    """One frame of the live view: the same for whoever acts and whoever looks on."""
     state, now = session.store.read(), session.clock()
     settings = session.best_settings(state)
     definitions = session.definitions(state)

@@ -42,7 +42,7 @@ def gate(view: Gate, page: Page) -> None:
     shares = column_of_percentages([row.percentage for row in view.rollouts])
     widest = max((len(row.rollout) for row in view.rollouts), default=0)
     for row, share in zip(view.rollouts, shares, strict=True):
-        step = f"  step {row.step} of {row.steps}" if row.step and row.result not in ("taken-back",) else ""
+        step = f"  step {row.step} of {row.steps}" if row.step and row.result != "taken-back" else ""
         page.para(
             f"{row.rollout.ljust(widest)}  {share.rjust(6)}{step}  {row.text}".replace("  ", "\u00a0\u00a0"),
             first=page.t(page.sign(_GATE_SIGN[row.result]), " "),
@@ -61,7 +61,7 @@ def gate(view: Gate, page: Page) -> None:
 
 
 def _gate_next(view: Gate, env: str) -> list[Offer]:
-    bad = next((row for row in view.rollouts if row.result not in ("passed",)), None)
+    bad = next((row for row in view.rollouts if row.result != "passed"), None)
     if view.result == "no-controller":
         return [Offer(f"deployguard watch --env {env}")]
     if view.result == "timed-out":
@@ -176,7 +176,10 @@ def checks(view: ChecksRound, page: Page) -> None:
     page.blank()
     failing = view.failing
     if failing:
-        sentence = f"{failing} of {len(view.checks)} checks fail. This command judges nothing: the controller counts its own rounds. (exit 1)"
+        sentence = (
+            f"{failing} of {len(view.checks)} checks fail. This command judges nothing: "
+            "the controller counts its own rounds. (exit 1)"
+        )
         page.para(sentence, first=page.t(page.sign(symbols.FAIL), " "), rest="  ")
         page.next([Offer(f"deployguard doctor --env {env}", "what is wrong on this side")])
         return
@@ -193,7 +196,7 @@ def round_(view: Round, page: Page) -> None:
     page.head(env, "one round" if view.acted else "verdicts", f"revision {view.revision} · {clock}")
     if not view.acted and view.controller is not None:
         page.para(
-            f"{view.controller.name} (pid {view.controller.pid}) acts; these are its verdicts, nothing was judged here.",
+            f"{view.controller.name} (pid {view.controller.pid}) acts; these are its verdicts, none was made here.",
             first="  ",
         )
     for verdict in view.verdicts:

@@ -106,7 +106,7 @@ def _rollout(row: RolloutRow, view: Overview, page: Page, *, table: bool) -> lis
     if not table:
         return [*lines, rollouts.summary(row, page)]
     kept, page.out = page.out, []
-    rollouts.table(row, view.at, page, span=rollouts.span_words(row, view.at, page))
+    rollouts.table(row, page, span=rollouts.span_words(row, view.at, page))
     drawn, page.out = page.out, kept
     return [*lines, *drawn]
 

@@ -126,8 +126,9 @@ def undone(view: Undone, page: Page) -> None:
     ]
     page.table(columns, rows)
     alone = [f"{c.flag_id} {format_percentage(c.to.percentage)}" for c in view.left_alone]
+    code = "the code: no command was run"
     page.para(
-        f"left alone: {', '.join([*alone, 'and the code: no command was run'] if alone else ['the code: no command was run'])}",
+        f"left alone: {', '.join(alone)}, and {code}" if alone else f"left alone: {code}",
         first="  ",
     )
     whole = count + len(view.left_alone)

@@ -95,7 +95,7 @@ def _between(row: RolloutRow, number: int, at: int | None, page: Page) -> Text:
     return page.t(("━" * filled, "green"), ("─" * (_BAR - filled), "dim"))
 
 
-def table(row: RolloutRow, now: datetime, page: Page, *, span: str) -> None:
+def table(row: RolloutRow, page: Page, *, span: str) -> None:
     """The triggers of one rollout with both populations, limit, samples and spark line."""
     has_users = any(line.exposed is not None for line in row.lines)
     rows = [_table_row(line, page, has_users=has_users) for line in row.lines]
@@ -171,7 +171,7 @@ def status(view: RolloutsStatus, page: Page) -> None:
         if row.reason and row.phase in ("paused", "rolled_back"):
             page.para(row.reason, first="  ")
         if row.lines and (one or any(line.verdict != "pass" for line in row.lines)):
-            table(row, now, page, span=span_words(row, now, page))
+            table(row, page, span=span_words(row, now, page))
         elif row.lines:
             page.out.append(summary(row, page))
         if not one:

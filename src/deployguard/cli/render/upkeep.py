@@ -23,7 +23,7 @@ def initialised(view: Initialised, page: Page) -> None:
     if view.package_json:
         page.blank()
         page.para(
-            "package.json: deployguard init --npm adds deploy:enhanced:dev|staging|prod, monitoring:start, monitoring:dashboard, feature-flags:status, rollback:emergency.",
+            f"package.json: deployguard init --npm adds {', '.join(view.npm_scripts)}.",
             rest="  ",
         )
     page.para(
@@ -92,7 +92,8 @@ def verified(view: Findings, page: Page) -> None:
 
 def backup(view: Backup, page: Page) -> None:
     page.para(
-        f"{view.file}: {view.environment} at revision {view.revision}, {count_words(view.events)} events, {bytes_words(view.bytes)}",
+        f"{view.file}: {view.environment} at revision {view.revision}, {count_words(view.events)} events, "
+        f"{bytes_words(view.bytes)}",
         first=page.t(page.sign(symbols.PASS), " "),
         rest="  ",
     )
