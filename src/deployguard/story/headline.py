@@ -17,13 +17,14 @@ from typing import NamedTuple
 from deployguard.config.units import format_percentage
 from deployguard.config.values import Environment
 from deployguard.errors import Offer
-from deployguard.guard.values import Cause, Population, Result, Verdict
+from deployguard.guard.values import Cause, Population, Verdict
 from deployguard.rollout.steps import hold_ends, next_step
 from deployguard.state import PausedBy, Phase, Rollout, State
 from deployguard.story.causes import cause_words
-from deployguard.story.numbers import about, counted, duration_words, moment
+from deployguard.story.numbers import about, counted, duration_words
 from deployguard.story.plain import plain
 from deployguard.story.rule import rule_words
+from deployguard.story.scene import Scene
 
 STAYS = timedelta(hours=1)
 """How long a take-back is the headline."""
@@ -36,7 +37,6 @@ _BLIND = (
     Cause.NO_EXPOSURE,
     Cause.STALE,
 )
-_WORST_FIRST = (Result.FAIL, Result.INCONCLUSIVE, Result.PASS)
 
 
 class Glance(StrEnum):
@@ -71,7 +71,7 @@ def headline(
     zone: tzinfo | None = None,
 ) -> Said:
     """The headline of this moment. Times are the reader's in `zone`; None: UTC stamps."""
-    scene = _Scene(state, tuple(verdicts), alive, environment, now, zone)
+    scene = Scene(state, tuple(verdicts), alive, environment, now, zone)
     for look in (_harm, _unwatched, _taken_back, _blind):
         said = look(scene)
         if said is not None:
@@ -79,69 +79,7 @@ def headline(
     return _calm(scene)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    state: State
-    verdicts: tuple[Verdict, ...]
-    alive: bool
-    environment: Environment
-    now: datetime
-    zone: tzinfo | None
-
-    @property
-    def env(self) -> str:
-        return plain(self.state.environment)
-
-    def rollouts(self, *phases: Phase) -> tuple[Rollout, ...]:
-        """Those in these phases, the newest change first."""
-        found = [rollout for rollout in self.state.rollouts.values() if rollout.phase in phases]
-        return tuple(sorted(found, key=lambda rollout: rollout.entered_at, reverse=True))
-
-    def share(self, rollout: Rollout) -> str:
-        return format_percentage(self.state.flag(rollout.lead).percentage)
-
-    def when(self, at: datetime) -> str:
-        """`at 14:29:40` where that is today, `on Wed 25 Nov 04:44` else."""
-        said = moment(at, self.now, self.zone)
-        return f"at {said}" if said[0].isdigit() else f"on {said}"
-
-    def failing(self) -> tuple[Verdict, ...]:
-        """What hurts users now: the verdicts on a unit's own users first, then those on everyone."""
-        found = [one for one in self.verdicts if one.verdict is Result.FAIL and not one.shadow]
-        ours = [one for one in found if one.population is not Population.OTHERS]
-        return tuple(sorted(ours, key=lambda one: one.population is Population.ALL))
-
-    def equally(self, verdict: Verdict) -> bool:
-        """Whether users without the feature are hurt, too."""
-        return any(
-            one.verdict is Result.FAIL and one.population is Population.OTHERS and one.trigger == verdict.trigger
-            for one in self.verdicts
-            if one.unit == verdict.unit
-        )
-
-    def holding(self, lead: str) -> tuple[Verdict, ...]:
-        """What keeps a rollout waiting: its inconclusive verdicts that hold."""
-        return tuple(
-            one for one in self.verdicts if one.unit == lead and one.holds and one.verdict is Result.INCONCLUSIVE
-        )
-
-    def seen(self) -> str:
-        """What was looked at: `No harm seen: 4 of 4 triggers pass.`"""
-        worst: dict[str, Result] = {}
-        for one in self.verdicts:
-            if one.holds and one.population is not Population.OTHERS:
-                worst[one.trigger] = min(worst.get(one.trigger, one.verdict), one.verdict, key=_WORST_FIRST.index)
-        if not worst:
-            return "Nothing is judged now."
-        passing = sum(1 for result in worst.values() if result is Result.PASS)
-        of = f"{passing} of {counted(len(worst), 'trigger')} {'passes' if len(worst) == 1 else 'pass'}"
-        if passing == len(worst):
-            return f"No harm seen: {of}."
-        waits = len(worst) - passing
-        return f"Cannot tell yet: {of}, {waits} {'waits' if waits == 1 else 'wait'} for data."
-
-
-def _harm(scene: _Scene) -> Said | None:
+def _harm(scene: Scene) -> Said | None:
     failing = scene.failing()
     if not failing:
         return None
@@ -159,25 +97,28 @@ def _harm(scene: _Scene) -> Said | None:
         turn = f"Nothing is watching {scene.env}: nothing is taken back by itself."
         return Said(Headline(Glance.HARM, users, cause, done, turn), (_take_back(scene, unit), *_watch(scene)))
     if unit:
-        turn = f"{plain(worst.trigger)} fails for {unit}; it holds, and is taken back by what its trigger says."
-        offers = (Offer(f"deployguard rollout status {unit} --env {scene.env}"), _take_back(scene, unit))
+        turn = f"{plain(worst.trigger)} fails for {unit}; its step is held. Look, or take it back."
+        offers: tuple[Offer, ...] = (
+            Offer(f"deployguard rollout status {unit} --env {scene.env}"),
+            _take_back(scene, unit),
+        )
     else:
         turn = f"{plain(worst.trigger)} fails for everyone, and no rollout is guarded: look at {scene.env} itself."
         offers = (Offer(f"deployguard monitoring status --env {scene.env}"),)
     return Said(Headline(Glance.HARM, users, cause, done, turn), offers)
 
 
-def _take_back(scene: _Scene, unit: str) -> Offer:
+def _take_back(scene: Scene, unit: str) -> Offer:
     if not unit:
         return Offer(f"deployguard rollback emergency --env {scene.env}", "every flag off")
     return Offer(f"deployguard rollback manual {unit} --env {scene.env}", "takes it back now")
 
 
-def _watch(scene: _Scene) -> tuple[Offer, ...]:
+def _watch(scene: Scene) -> tuple[Offer, ...]:
     return (Offer(f"deployguard watch --env {scene.env}", "live view, acts while it runs"),)
 
 
-def _unwatched(scene: _Scene) -> Said | None:
+def _unwatched(scene: Scene) -> Said | None:
     if scene.alive:
         return None
     turn = f"Nothing is watching {scene.env}: no step is taken and nothing is taken back."
@@ -186,7 +127,7 @@ def _unwatched(scene: _Scene) -> Said | None:
     return Said(words, _watch(scene))
 
 
-def _recent(scene: _Scene) -> tuple[Rollout, ...]:
+def _recent(scene: Scene) -> tuple[Rollout, ...]:
     """Taken back, or lowered by a trigger, within the last hour; the newest first."""
     return tuple(
         rollout
@@ -196,14 +137,14 @@ def _recent(scene: _Scene) -> tuple[Rollout, ...]:
     )
 
 
-def _done(scene: _Scene) -> str:
+def _done(scene: Scene) -> str:
     recent = _recent(scene)
     if not recent:
         return "Nothing was changed."
     return " ".join(_done_to(scene, rollout) for rollout in recent[:3])
 
 
-def _done_to(scene: _Scene, rollout: Rollout) -> str:
+def _done_to(scene: Scene, rollout: Rollout) -> str:
     record = scene.state.rollbacks.get(rollout.rollback_id or "")
     before = record.flags_before.get(rollout.lead) if record else None
     came = f" from {format_percentage(before.percentage)}" if before else ""
@@ -214,7 +155,7 @@ def _done_to(scene: _Scene, rollout: Rollout) -> str:
     return f"{plain(rollout.lead)} was paused at {scene.share(rollout)}{came and f', lowered{came},'} {at}{back}."
 
 
-def _taken_back(scene: _Scene) -> Said | None:
+def _taken_back(scene: Scene) -> Said | None:
     recent = _recent(scene)
     if not recent:
         return None
@@ -234,7 +175,7 @@ def _taken_back(scene: _Scene) -> Said | None:
     return Said(words, tuple(offers))
 
 
-def _why(scene: _Scene, rollout: Rollout) -> str:
+def _why(scene: Scene, rollout: Rollout) -> str:
     if rollout.trigger is not None:
         trigger = scene.environment.triggers.get(rollout.trigger)
         rule = f": {plain(trigger.when.text)}" if trigger else ""
@@ -243,7 +184,7 @@ def _why(scene: _Scene, rollout: Rollout) -> str:
     return f'{by} ("{plain(rollout.reason)}").' if rollout.reason else f"{by}."
 
 
-def _turn_after(scene: _Scene, recent: tuple[Rollout, ...]) -> str:
+def _turn_after(scene: Scene, recent: tuple[Rollout, ...]) -> str:
     paused = [plain(rollout.lead) for rollout in recent if rollout.phase is Phase.PAUSED]
     off = [plain(rollout.lead) for rollout in recent if rollout.phase is Phase.ROLLED_BACK]
     said = f"{_all(off)} {'is' if len(off) == 1 else 'are'} off again" if off else ""
@@ -258,7 +199,7 @@ def _all(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _blind(scene: _Scene) -> Said | None:
+def _blind(scene: Scene) -> Said | None:
     for rollout in scene.rollouts(Phase.PROGRESSING):
         holding = scene.holding(rollout.lead)
         unseen = next((one for one in holding if one.cause in _BLIND), None)
@@ -294,14 +235,14 @@ def _again(verdict: Verdict) -> str:
             return "samples come again"
 
 
-def _ready(scene: _Scene, holding: tuple[Verdict, ...]) -> str:
+def _ready(scene: Scene, holding: tuple[Verdict, ...]) -> str:
     few = next((one for one in holding if one.cause is Cause.TOO_FEW and one.ready_at is not None), None)
     if few is None or few.ready_at is None:
         return ""
     return f"; {plain(few.trigger)} is ready about {about(few.ready_at, scene.now, scene.zone)}"
 
 
-def _calm(scene: _Scene) -> Said:
+def _calm(scene: Scene) -> Said:
     paused = scene.rollouts(Phase.PAUSED)
     moving = scene.rollouts(Phase.PROGRESSING)
     sentences = []
@@ -320,7 +261,7 @@ def _calm(scene: _Scene) -> Said:
     return Said(words, offers)
 
 
-def _then(scene: _Scene, moving: tuple[Rollout, ...], *, well: bool) -> str:
+def _then(scene: Scene, moving: tuple[Rollout, ...], *, well: bool) -> str:
     """`All is well. Then trust_social_proof goes to 30% at 14:29:40, in 4m 30s.`"""
     opening = "All is well. " if well else ""
     if not moving:
@@ -343,7 +284,7 @@ def _then(scene: _Scene, moving: tuple[Rollout, ...], *, well: bool) -> str:
     return f"{opening}{lead} {goes} at the next tick."
 
 
-def _guarded(scene: _Scene) -> str:
+def _guarded(scene: Scene) -> str:
     """What is still watched where nothing moves."""
     guard = scene.environment.guard_for
     for rollout in scene.rollouts(Phase.COMPLETED):
