@@ -7,7 +7,7 @@ from deployguard.config.values import Environment
 from deployguard.guard.values import Cause, Verdict
 from deployguard.story.numbers import about, count_words, duration_words
 from deployguard.story.plain import plain
-from deployguard.story.rule import parts
+from deployguard.story.rule_parts import parts
 
 _WAITING = {
     "hold": "the step's hold",

@@ -48,10 +48,12 @@ class Glance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Headline:
+    """Whole sentences. `cause` and `done` are None where there is nothing to tell."""
+
     state: Glance
     users: str
-    cause: str
-    done: str
+    cause: str | None
+    done: str | None
     turn: str
 
 
@@ -88,11 +90,12 @@ def _harm(scene: Scene) -> Said | None:
     equally = unit and (worst.population is Population.ALL or scene.equally(worst))
     users = f"Users are hurt now: {rule_words(worst)}."
     if not unit:
-        cause, done = "No rollout is guarded, so no feature of one is to blame.", "Nothing was changed."
+        cause = "No rollout is guarded, so no feature of one is to blame."
     elif equally:
-        cause, done = f"Not {unit} alone: users without it are equally hurt.", _done(scene)
+        cause = f"Not {unit} alone: users without it are equally hurt."
     else:
-        cause, done = f"{unit}, by {plain(worst.trigger)}.", _done(scene)
+        cause = f"{unit}, by {plain(worst.trigger)}."
+    done = _done(scene) or "Nothing was changed."
     if not scene.alive:
         turn = f"Nothing is watching {scene.env}: nothing is taken back by itself."
         return Said(Headline(Glance.HARM, users, cause, done, turn), (_take_back(scene, unit), *_watch(scene)))
@@ -137,10 +140,10 @@ def _recent(scene: Scene) -> tuple[Rollout, ...]:
     )
 
 
-def _done(scene: Scene) -> str:
+def _done(scene: Scene) -> str | None:
     recent = _recent(scene)
     if not recent:
-        return "Nothing was changed."
+        return None
     return " ".join(_done_to(scene, rollout) for rollout in recent[:3])
 
 
@@ -247,7 +250,7 @@ def _calm(scene: Scene) -> Said:
     moving = scene.rollouts(Phase.PROGRESSING)
     sentences = []
     offers: tuple[Offer, ...] = ()
-    cause = "Nothing."
+    cause = None
     if paused:
         names = _all([plain(rollout.lead) for rollout in paused])
         wait = "waits" if len(paused) == 1 else "wait"
@@ -257,7 +260,7 @@ def _calm(scene: Scene) -> Said:
         cause = f"{plain(paused[0].lead)} is paused{f': {reason}' if reason else ''}."
     if moving or not paused:
         sentences.append(_then(scene, moving, well=not paused))
-    words = Headline(Glance.OK, scene.seen(), cause, "Nothing was changed.", " ".join(sentences))
+    words = Headline(Glance.OK, scene.seen(), cause, None, " ".join(sentences))
     return Said(words, offers)
 
 

@@ -165,6 +165,11 @@ def milliseconds_words(value: float, limit: float | None = None) -> str:
     return f"{_digits(value / 1_000, 2, None if limit is None else limit / 1_000)}s"
 
 
+def latency_words(value: float | None) -> str:
+    """A response time in milliseconds, without a limit beside it; `none` where nothing was measured."""
+    return value_with_unit(value, Unit.MILLISECONDS)
+
+
 def number_words(value: float, limit: float | None = None) -> str:
     """A number without a unit: whole ones with their thousands apart, else two decimals (`0.08`)."""
     if value == 0:

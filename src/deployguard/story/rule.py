@@ -4,10 +4,10 @@ A verdict is taken as a value or as the JSON that an event carries. A rule and i
 glue the text that `rule_with_value` answers.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from functools import cache, lru_cache
+from dataclasses import fields
+from datetime import tzinfo
+from functools import cache
 
 from pydantic import ValidationError
 
@@ -15,36 +15,14 @@ from deployguard.codec import from_json
 from deployguard.config.condition import Condition, Unit
 from deployguard.config.grammar import format_condition
 from deployguard.guard.values import Population, Result, Verdict
+from deployguard.story.causes import cause_words
 from deployguard.story.numbers import counted, value_with_unit
 from deployguard.story.plain import plain
+from deployguard.story.rule_parts import parts
 
-_RULE = re.compile(r"((?:[^'<>=!]|'(?:[^'\\]|\\.)*')*?)\s*(==|!=|>=|<=|>|<)\s*(.+)", re.DOTALL)
-_TIME = re.compile(r"[\d.]+\s*(?:ms|s|m|h|d|w|y)")
 _OF = {Population.ALL: "of everyone", Population.EXPOSED: "of its users", Population.OTHERS: "of the others"}
 _MOST = 10**15  # samples; beyond it a figure is no figure
 _SAMPLES = {"requests": "request", "vitals": "page view", "checks": "health check", "probes": "probe round"}
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """A rule's text, taken apart: `errorRate`, `>`, `10%`."""
-
-    metric: str
-    op: str
-    limit: str
-
-    @property
-    def unit(self) -> Unit:
-        if self.limit.endswith("%"):
-            return Unit.PERCENT
-        return Unit.MILLISECONDS if _TIME.fullmatch(self.limit) else Unit.NONE
-
-
-@lru_cache(maxsize=256)
-def parts(rule: str) -> Parts | None:
-    """None where the text is no comparison."""
-    match = _RULE.fullmatch(plain(rule))
-    return Parts(match[1], match[2], match[3].strip()) if match else None
 
 
 def metric_words(condition: Condition) -> str:
@@ -90,6 +68,15 @@ def samples_words(verdict: Verdict) -> str:
 def rule_words(verdict: Verdict) -> str:
     """The rule with its value and its samples: `errorRate (14.2%) > 10% among 1,204 requests of its users`."""
     return f"{rule_with_value(verdict)} {samples_words(verdict)}".rstrip()
+
+
+def verdict_line(verdict: Verdict, zone: tzinfo | None = None) -> str:
+    """A verdict on one line: the rule with its value, and why it waits for data where it does."""
+    cause = cause_words(verdict, zone)
+    waits = f"waits for data, {cause}" if cause else "waits for data"
+    if verdict.verdict is not Result.INCONCLUSIVE:
+        return rule_words(verdict)
+    return f"{rule_with_value(verdict)}: {waits}"
 
 
 def evidence_words(verdict: Verdict, others: Verdict | None) -> str:

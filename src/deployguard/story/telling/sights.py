@@ -2,7 +2,8 @@
 
 from deployguard.story.numbers import counted, percent
 from deployguard.story.plain import plain
-from deployguard.story.rule import parts, rule_words, samples_words, value_words
+from deployguard.story.rule import rule_words, samples_words, value_words
+from deployguard.story.rule_parts import parts
 from deployguard.story.telling.facts import Explanation, Facts, clause, told
 
 _SPARED = {
