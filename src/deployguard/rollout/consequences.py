@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import datetime
 
+from deployguard.config.build import flags_from_document
+from deployguard.flags.definitions import definitions
 from deployguard.flags.dependencies import requirements
 from deployguard.rollout.asked import ask
 from deployguard.rollout.carry import carry_out
@@ -37,19 +39,19 @@ def others_anchored(before: State, after: State, now: datetime) -> State:
 
 
 def rollouts_that_lost(before: State, after: State) -> tuple[tuple[str, str], ...]:
-    """The leads of progressing rollouts that require, at any depth, a flag outside that went off, and that flag."""
+    """The leads of progressing rollouts that require, at any depth, a flag that went off, and that flag.
+
+    It is a flag outside: where one of its own went off a rollout does not progress, or the flag has left it.
+    """
     off = [key for key in sorted(lowered(before, after)) if not after.flag(key).enabled]
     progressing = [rollout for rollout in after.rollouts.values() if rollout.phase is Phase.PROGRESSING]
     if not off or not progressing or after.config is None:
         return ()
-    from deployguard.config.build import flags_from_document
-    from deployguard.flags.definitions import definitions
-
     defs = definitions(flags_from_document(after.config.document, after.environment), after)
     out = []
     for rollout in progressing:
         required = {need for key in rollout.flags if key in defs for need in requirements(defs, key)}
-        lost = next((key for key in off if key in required and key not in rollout.flags), None)
+        lost = next((key for key in off if key in required), None)
         if lost is not None:
             out.append((rollout.lead, lost))
     return tuple(out)

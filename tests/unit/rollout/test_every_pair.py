@@ -258,7 +258,7 @@ def test_the_executed_event_is_caused_by_the_units_event() -> None:
     assert executed.cause == 0
     assert (data["from"], data["to"], data["step"], data["steps"]) == (25, 0, 2, 3)
     assert (data["trigger"], data["rollbackId"], data["kind"]) == ("slow-response", "rb-1", "flag")
-    assert data["lastedMs"] == 3_600_000
+    assert (data["lastedMs"], data["heldFor"]) == (3_600_000, "1h")
     assert data["verdict"] == {"rule": "x > 1"}
     assert executed.data["flags"][0] == {
         "flagId": "lead",

@@ -6,6 +6,7 @@ from rollouts import GRADUAL, MARIA, at, empty, move, plan, settled, standing, w
 from deployguard.errors import Code, DeployguardError
 from deployguard.rollout import release as releases
 from deployguard.rollout.apply import apply
+from deployguard.rollout.moves import Move
 from deployguard.rollout.moves import MoveKind as M
 from deployguard.state import Change, CommandRun, Phase, ReleasePhase, State, then
 
@@ -73,18 +74,29 @@ def test_a_failed_release_gives_back_what_only_it_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    "since", [move(M.PAUSE), move(M.READY), move(M.SET, "rider", percentage=100), move(M.TARGET, targeting={})]
+    "since",
+    [
+        (move(M.PAUSE),),
+        (move(M.PAUSE), move(M.RESUME)),
+        (move(M.READY),),
+        (move(M.SET, percentage=100),),
+        (move(M.TARGET, "other", targeting={}),),
+    ],
+    ids=str,
 )
-def test_what_somebody_changed_since_stays(since: object) -> None:
-    state = walk(begun(empty()), move(M.START, plan=GRADUAL, release="r-1"), since)  # type: ignore[arg-type]
-    if getattr(since, "flag", "") == "rider":  # it left; the rest is as the release left it
-        after = settled(state, finished(state, ReleasePhase.FAILED, restore=True))
-        assert after.rollouts == {}
-        assert after.flag("rider").percentage == 100
-        return
+def test_what_somebody_changed_since_stays(since: tuple[Move, ...]) -> None:
+    state = walk(begun(empty()), move(M.START, plan=GRADUAL, release="r-1"), *since)
     after = settled(state, finished(state, ReleasePhase.FAILED, restore=True))
     assert after.rollouts == state.rollouts
     assert after.flags == state.flags
+
+
+def test_a_rider_that_somebody_took_out_stays_and_the_rest_goes_back() -> None:
+    state = walk(begun(empty()), move(M.START, plan=GRADUAL, release="r-1"), move(M.SET, "rider", percentage=100))
+    after = settled(state, finished(state, ReleasePhase.FAILED, restore=True))
+    assert after.rollouts == {}
+    assert after.flag("rider").percentage == 100
+    assert not after.flag("lead").on
 
 
 def test_a_retried_rollout_goes_back_to_taken_back() -> None:

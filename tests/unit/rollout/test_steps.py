@@ -87,3 +87,9 @@ def test_a_holdout_keeps_a_control_arm(percentages: tuple[int, ...], holdout: in
 def test_a_rollout_with_a_holdout_completes_below_everyone() -> None:
     state = walk(empty(), move(M.START, plan=plan(500, 10_000, holdout=100)), move(M.READY))
     assert (state.rollouts["lead"].phase, state.flag("lead").percentage) == ("completed", 9900)
+
+
+def test_completing_never_lowers_what_was_set_above_the_last_step() -> None:
+    above = walk(empty(), move(M.START, plan=plan(500, 5000)), move(M.SET, percentage=8000))
+    done = walk(above, move(M.PROMOTE), start=2)
+    assert (done.rollouts["lead"].phase, done.flag("lead").percentage) == ("completed", 8000)
