@@ -1,0 +1,127 @@
+"""Many at once: eight processes commit, and two controllers want the same lock."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from deployguard.store.files import FileStore
+from deployguard.store.locks import ControllerLock, read_controller
+from deployguard.store.verify import verify
+
+PROCESSES, COMMITS = 8, 500
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from deployguard.errors import Code, DeployguardError
+from deployguard.state import Actor, FlagState, Recorder, Via, with_flags
+from deployguard.store.files import FileStore
+
+folder, name, commits = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+store = FileStore(folder, "prod", wait_s=60)
+
+def decide(state):
+    recorder = Recorder(state, Actor(name=name, via=Via.CLI))
+    was = state.flag(name).percentage
+    flags = {name: FlagState(seed=name, percentage=was + 1)}
+    recorder.record("flag.updated", {"flagId": name}, with_flags(state, flags))
+    return recorder.change()
+
+sys.stdin.readline()
+for number in range(commits):
+    if number % 10:
+        store.update(decide, datetime.now(UTC))
+        continue
+    while True:  # as the controller does: read, decide, name the revision, again where another got in first
+        base = store.read()
+        try:
+            store.commit(base, decide(base), datetime.now(UTC))
+            break
+        except DeployguardError as error:
+            if error.problem.code is not Code.REVISION_CHANGED:
+                raise
+"""
+
+
+@pytest.mark.slow
+def test_eight_processes_lose_no_commit_and_no_event(tmp_path: Path) -> None:
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path), f"writer-{number}", str(COMMITS)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(PROCESSES)
+    ]
+    started = time.monotonic()
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        _, errors = writer.communicate(timeout=110)
+        assert writer.returncode == 0, errors
+    print(f"\n{PROCESSES} x {COMMITS} commits in {time.monotonic() - started:.1f}s")
+    store = FileStore(tmp_path, "prod")
+    state = store.read()
+    assert state.revision == PROCESSES * COMMITS
+    assert {flag.percentage for flag in state.flags.values()} == {COMMITS}
+    events = list(store.events())
+    assert [event.seq for event in events] == list(range(1, PROCESSES * COMMITS + 1))
+    assert [event.revision for event in events] == [event.seq for event in events]
+    assert set(Counter(event.actor.name for event in events).values()) == {COMMITS}
+    assert [finding for finding in verify(tmp_path, "prod") if not finding.ok] == []
+
+
+CONTROLLER = """
+import sys, time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from deployguard.store.locks import ControllerLock
+
+lock = ControllerLock(Path(sys.argv[1]), "prod")
+while not lock.acquire(sys.argv[2], "watch"):
+    time.sleep(0.05)
+print("acting", flush=True)
+while True:
+    lock.tick(datetime.now(UTC), timedelta(seconds=10))
+    time.sleep(0.05)
+"""
+
+
+def controller(folder: Path, name: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, "-c", CONTROLLER, str(folder), name], stdout=subprocess.PIPE, text=True)
+
+
+def test_a_second_controller_takes_over_within_ten_seconds_of_a_kill(tmp_path: Path) -> None:
+    first = controller(tmp_path, "first")
+    assert first.stdout is not None
+    assert first.stdout.readline() == "acting\n"
+    second = controller(tmp_path, "second")
+    assert second.stdout is not None
+    try:
+        time.sleep(0.5)
+        seen = read_controller(tmp_path, "prod", datetime.now(UTC))
+        assert seen is not None
+        assert (seen.name, seen.pid, seen.alive) == ("first", first.pid, True)
+        first.kill()
+        killed = time.monotonic()
+        assert second.stdout.readline() == "acting\n"
+        assert time.monotonic() - killed < 10
+        seen = read_controller(tmp_path, "prod", datetime.now(UTC))
+        assert seen is not None
+        assert (seen.name, seen.fence) == ("second", 2)
+        assert not ControllerLock(tmp_path, "prod").acquire("third", "watch")
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
