@@ -165,12 +165,8 @@ def deployed(view: Deployed, page: Page) -> None:
         if row.next_step_at is not None and row.next_percentage is not None:
             when = time_of_day(row.next_step_at, now, page.zone)
             left = duration_words(row.next_step_at - now)
-            rows.append(
-                (
-                    "then",
-                    f"{format_percentage(row.next_percentage)} on {when} (in {left}) if every trigger passes until then",
-                )
-            )
+            share = format_percentage(row.next_percentage)
+            rows.append(("then", f"{share} on {when} (in {left}) if every trigger passes until then"))
     for row in view.stays:
         if row.phase in ("progressing", "paused"):
             step = f"step {row.step} of {len(row.steps)}"
