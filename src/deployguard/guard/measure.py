@@ -46,7 +46,12 @@ def limit_of(condition: Condition) -> Fraction:
     """The limit as it is written: 0.1 is a tenth, not the nearest float. Raises TypeError where it is no number."""
     if isinstance(condition.value, bool) or not isinstance(condition.value, int | float):
         raise TypeError(condition.text)
-    return Fraction(repr(condition.value))
+    return _decimal(condition.value)
+
+
+def _decimal(value: float) -> Fraction:
+    """A float as people write it, so that 123.4 is no more than 123.4."""
+    return Fraction(repr(value))
 
 
 def compare(condition: Condition, value: Fraction) -> bool:
@@ -93,7 +98,7 @@ def _percentile(condition: Condition, percent: int, reading: Reading, needed: in
     if condition.op not in (*_UP, *_DOWN):
         return Measured(value, count, compare(condition, Fraction(value)))
     # The largest value is known exactly: where it keeps the limit no bin's middle may say otherwise.
-    within = condition.op in _UP and not compare(condition, Fraction(reading.largest))
+    within = condition.op in _UP and not compare(condition, _decimal(reading.largest))
     beyond = 0 if within else _beyond(condition, reading)
     value = min(value, reading.largest) if within else value
 
@@ -124,7 +129,7 @@ def _largest(condition: Condition, reading: Reading) -> Measured:
     count = reading.histogram.count
     if count == 0:
         return Measured(None, 0)
-    met = compare(condition, Fraction(reading.largest))
+    met = compare(condition, _decimal(reading.largest))
     return Measured(reading.largest, count, met, met and condition.op in _UP)
 
 
