@@ -49,12 +49,12 @@ def known_names(tree: object) -> Known:
         flags += section(tree, "environments", name, "flags").values()
     tags = {tag for flag in flags for tag in _list(flag, "tags") if isinstance(tag, str)}
     return Known(
-        flags=tuple(section(tree, "flags")),
-        tags=tuple(sorted(tags)),
-        strategies=tuple(section(tree, "strategies")),
-        environments=tuple(environments),
-        checks=tuple(section(tree, "healthChecks")),
-        triggers=tuple(section(tree, "triggers")),
+        flags=frozenset(section(tree, "flags")),
+        tags=frozenset(tags),
+        strategies=frozenset(section(tree, "strategies")),
+        environments=frozenset(environments),
+        checks=frozenset(section(tree, "healthChecks")),
+        triggers=frozenset(section(tree, "triggers")),
         numbers=dict(_numbers(tree)),
     )
 
@@ -140,7 +140,7 @@ def _check_named(kind: Named, value: object, known: Known, issues: Issues, path:
     for name, item in value.items():
         here = (*path, name)
         if kind.known is not None:
-            names: tuple[str, ...] = getattr(known, kind.known)
+            names: frozenset[str] = getattr(known, kind.known)
             if name not in names:
                 wanted = or_nearest("a name that this file defines at its top level", name, names)
                 issues.add(kind.unknown, here, f"{quote(name)}, which is not defined", wanted, on_key=True)

@@ -13,9 +13,11 @@ from typing import Any
 from deployguard.config.issue import Issues, Path, TooManyError
 from deployguard.errors import Code
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]{0,1000}))?\}")
 _BROKEN = re.compile(r"\$\{[^}]{0,40}\}?")
 _LARGEST_FILE = 65_536
+_LONGEST = 10_000
+"""Characters of a text with a variable in it."""
 DEEPEST = 40
 """Levels of nesting; the shape of a config has eight."""
 
@@ -83,6 +85,10 @@ def _expand(tree: object, environ: Mapping[str, str], issues: Issues, lenient: b
 
 
 def _expand_text(text: str, environ: Mapping[str, str], issues: Issues, lenient: bool, path: Path) -> str:  # noqa: FBT001
+    if len(text) > _LONGEST:
+        long = f"{len(text):,} characters with a variable in them"
+        issues.add(Code.OUT_OF_RANGE, path, long, f"{_LONGEST:,} characters at most")
+        return text
     values: list[str] = []
     for match in _VARIABLE.finditer(text):
         name, default = match[1], match[2]

@@ -4,7 +4,7 @@
 many values, so a trigger says with a function which one it means.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from deployguard.config.condition import Unit
 from deployguard.errors import Code, nearest
@@ -113,7 +113,10 @@ def unit_in_expectation(name: str, function: str | None) -> Unit | None:
     )
 
 
-def or_nearest(wanted: str, name: str, known: tuple[str, ...]) -> str:
+_FEW = 1_000  # among more names, looking for the nearest takes longer than a person waits
+
+
+def or_nearest(wanted: str, name: str, known: Collection[str]) -> str:
     """`wanted`, with the known name that is most like `name` where one is close."""
-    close = nearest(name, known)
+    close = nearest(name, frozenset(known)) if len(known) <= _FEW and len(name) <= _FEW else None
     return wanted if close is None else f'{wanted}; nearest: "{close}"'

@@ -9,7 +9,7 @@ from deployguard.config.environ import Expanded
 from deployguard.config.grammar import GrammarError, Use, parse_condition
 from deployguard.config.issue import WrongError, quote
 from deployguard.config.metrics import FIELDS, PLAIN, field_unit, or_nearest
-from deployguard.config.scalars import VARIABLE, Known, Scalar, duration, percentage
+from deployguard.config.scalars import VARIABLE, Known, Scalar, duration, is_number, percentage
 from deployguard.config.values import Action, ActionKind, Step
 from deployguard.errors import Code
 
@@ -20,9 +20,21 @@ ACTIONS = ("emergencyRollback", "rollback", "disable TAG", "reduce by N%", "paus
 STEP_WANTED = 'a step such as "5% for 24h - initial canary" or "100%"'
 COMMAND_WANTED = 'a command such as "npm run build", or {"run": "...", "timeout": "10m"}'
 
-_STEP = re.compile(r"\s*(\S+?)\s*(?:\s+for\s+([^\s-]\S*))?\s*(?:\s-\s+(.*?))?\s*", re.DOTALL)
-_ACTION = re.compile(r"\s*(\S+)(?:\s+(.*?))?\s*", re.DOTALL)
+_NAMED = re.compile(r"\s-\s")
+_STEP = re.compile(r"\s*(\S+(?:\s%)?)(?:\s+for\s+(\S+))?\s*")
 _BY = re.compile(r"by\s+(.*)", re.DOTALL)
+
+
+LONGEST = 1_000
+"""Characters of a sentence: a longer one is a mistake, and its patterns would be slow."""
+
+
+def _sentence(value: object, wanted: str) -> str:
+    if not isinstance(value, str):
+        raise WrongError(Code.WRONG_TYPE, quote(value), wanted)
+    if len(value) > LONGEST:
+        raise WrongError(Code.OUT_OF_RANGE, f"{len(value):,} characters", f"{wanted}, {LONGEST:,} characters at most")
+    return value
 
 
 def _part(scalar: Scalar, words: str, offset: int, whole: object) -> Any:
@@ -36,42 +48,41 @@ def _part(scalar: Scalar, words: str, offset: int, whole: object) -> Any:
 
 
 def _read_step(value: object, _known: Known) -> Step:
-    if not isinstance(value, str):
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            STEP_PERCENTAGE.read(value, Known())
-        raise WrongError(Code.WRONG_TYPE, quote(value), STEP_WANTED)
-    match = _STEP.fullmatch(value)
+    if is_number(value):
+        STEP_PERCENTAGE.read(value, Known())
+    text = _sentence(value, STEP_WANTED)
+    named = _NAMED.search(text)
+    match = _STEP.fullmatch(text[: named.start()] if named else text)
     if match is None:
         raise WrongError(Code.SYNTAX, quote(value), STEP_WANTED)
     share: int = _part(STEP_PERCENTAGE, match[1], match.start(1), value)
     hold = None if match[2] is None else _part(HOLD, match[2], match.start(2), value)
-    return Step(percentage=share, hold=hold, name=match[3] or None)
+    return Step(percentage=share, hold=hold, name=(text[named.end() :].strip() or None) if named else None)
 
 
 def _read_action(value: object, known: Known) -> Action:
     wanted = "one of " + ", ".join(f'"{action}"' for action in ACTIONS) + ', {"run": "..."}'
-    if not isinstance(value, str) or not value.strip():
-        raise WrongError(Code.WRONG_TYPE, quote(value), wanted)
-    match = _ACTION.fullmatch(value)
-    assert match is not None  # noqa: S101  # any text with a word in it has the pattern
-    word, rest = match[1], match[2] or ""
-    text = getattr(value, "raw", value)
+    text = _sentence(value, wanted)
+    words = text.split(None, 1)
+    word, rest = words[0] if words else "", words[1].rstrip() if len(words) > 1 else ""
+    at = text.find(rest, text.find(word) + len(word))
+    spelt = str(getattr(value, "raw", value))
     if word == "disable" and rest:
         if rest not in known.tags:
             raise WrongError(
                 Code.UNKNOWN_FLAG,
                 f'"{rest}", which is no tag' if not isinstance(value, Expanded) else quote(value),
                 or_nearest("a tag that a flag of this file has", rest, known.tags),
-                offset=match.start(2),
+                offset=at,
                 width=len(rest),
             )
-        return Action(kind=ActionKind.DISABLE, tag=rest, text=text)
+        return Action(kind=ActionKind.DISABLE, tag=rest, text=spelt)
     by = _BY.fullmatch(rest) if word == "reduce" else None
     if by is not None:
-        share = _part(SHARE, by[1], match.start(2) + by.start(1), value)
-        return Action(kind=ActionKind.REDUCE, share=share, text=text)
+        share = _part(SHARE, by[1], at + by.start(1), value)
+        return Action(kind=ActionKind.REDUCE, share=share, text=spelt)
     if word in ("emergencyRollback", "rollback", "pause", "notify") and not rest:
-        return Action(kind=ActionKind(word), text=text)
+        return Action(kind=ActionKind(word), text=spelt)
     if word == "reduce":
         wanted = '"reduce by N%", such as "reduce by 50%"'
     elif word == "disable":
@@ -93,13 +104,12 @@ def _read_command_line(value: object, _known: Known) -> tuple[str, ...]:
 
 def condition(use: Use) -> Scalar:
     """A condition of the grammar."""
+    example = {"when": "errorRate > 10%", "expect": "status == 200", "rule": "plan in ['pro']"}[use]
 
     def read(value: object, known: Known) -> Condition:
-        if not isinstance(value, str):
-            example = {"when": "errorRate > 10%", "expect": "status == 200", "rule": "plan in ['pro']"}[use]
-            raise WrongError(Code.WRONG_TYPE, quote(value), f'a condition such as "{example}"')
+        text = _sentence(value, f'a condition such as "{example}"')
         try:
-            return parse_condition(value, use, numbers=known.numbers, checks=known.checks)
+            return parse_condition(text, use, numbers=known.numbers, checks=known.checks)
         except GrammarError as error:
             if isinstance(value, Expanded):
                 raise WrongError(error.problem.code, quote(value), error.wanted) from None

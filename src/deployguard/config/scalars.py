@@ -36,12 +36,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 class Known:
     """The names that a file defines, gathered before its values are read."""
 
-    flags: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    strategies: tuple[str, ...] = ()
-    environments: tuple[str, ...] = ()
-    checks: tuple[str, ...] = ()
-    triggers: tuple[str, ...] = ()
+    flags: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    strategies: frozenset[str] = frozenset()
+    environments: frozenset[str] = frozenset()
+    checks: frozenset[str] = frozenset()
+    triggers: frozenset[str] = frozenset()
     numbers: Mapping[str, Unit] = field(default_factory=dict)
 
 
@@ -245,7 +245,7 @@ def _reference(kind: str, code: Code, noun: str) -> Scalar:
 
     def read(value: object, known: Known) -> str:
         out = _text(value, f"{noun} of this file")
-        names: tuple[str, ...] = getattr(known, kind)
+        names: frozenset[str] = getattr(known, kind)
         if out not in names:
             wanted = or_nearest(f"{noun} of this file", out, names)
             raise WrongError(code, f"{quote(value)}, which is no {noun.partition(' ')[2]}", wanted)

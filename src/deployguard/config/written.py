@@ -39,9 +39,9 @@ def _checked(kind: Kind, tree: object, what: str, known: Known) -> None:
 def flag_from_json(key: str, data: Mapping[str, Any]) -> Flag:
     """A flag in the config's spelling. Raises DeployguardError; requirements may name any flag."""
     requires = data.get("requires")
-    names = tuple(name for name in requires if isinstance(name, str)) if isinstance(requires, list) else ()
+    names = {name for name in requires if isinstance(name, str)} if isinstance(requires, list) else set()
     tree = dict(data)
-    _checked(FLAG, tree, f"flag {key}", Known(flags=names))
+    _checked(FLAG, tree, f"flag {key}", Known(flags=frozenset(names)))
     return parts.flag(key, tree)
 
 

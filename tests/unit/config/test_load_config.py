@@ -275,6 +275,8 @@ REFUSED: list[tuple[dict[str, object], str, str, str]] = [
     ({"strategies": {"s": ["5.123%"]}}, "out-of-range", "strategies.s[0]", "two decimals"),
     ({"strategies": {"s": ["0%"]}}, "out-of-range", "strategies.s[0]", "to 100%"),
     ({"strategies": {"s": ["5% for 24", "100%"]}}, "unit-missing", "strategies.s[0]", '"24s"'),
+    ({"strategies": {"s": ["5% " + " " * 2_000]}}, "out-of-range", "strategies.s[0]", "1,000 characters"),
+    ({"connectivity": "${A:-" * 5_000}, "out-of-range", "connectivity", "10,000 characters"),
     ({"strategies": {"s": ["5%", "100%"]}}, "wrong-type", "strategies.s[0]", "how long"),
     ({"strategies": {"s": ["5% for 1h"]}}, "wrong-type", "strategies.s[0]", "without a hold"),
     ({"strategies": {"s": ["5% for 1h", "5%"]}}, "out-of-range", "strategies.s[1]", "more than 5%"),
@@ -483,6 +485,12 @@ def test_a_text_that_is_no_config_has_one_clear_error(tmp_path: Path, data: byte
 def test_a_yaml_text_that_is_no_config_has_one_clear_error(tmp_path: Path, text: str, says: str) -> None:
     (problem,) = errors(written(tmp_path, text, "c.yml"))
     assert says in str(problem.found)
+
+
+def test_a_key_given_twice_is_refused_where_it_stands_again(tmp_path: Path) -> None:
+    (problem,) = errors(written(tmp_path, DEFAULT.replace('"api": ', '"homepage": ')))
+    assert isinstance(problem.where, Place)
+    assert (problem.code, problem.where.line, marked(problem)) == (Code.DUPLICATE_KEY, 31, '"homepage"')
 
 
 def test_keys_given_twice_and_numbers_that_are_none_are_told_together(tmp_path: Path) -> None:
