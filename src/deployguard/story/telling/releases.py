@@ -1,6 +1,7 @@
 """What a deploy does: started, each command, checks, and how it ended."""
 
 from deployguard.story.numbers import counted
+from deployguard.story.plain import plain
 from deployguard.story.telling.facts import Explanation, Facts, clause, told
 
 
@@ -17,18 +18,21 @@ def started(facts: Facts) -> Explanation:
     return told(f"{name_of(facts)} started by {facts.who}{facts.because}", None, None, *_rows(facts))
 
 
-def how_it_ended(facts: Facts) -> str:
-    """`exit 1`, `signal SIGKILL`, or why it could not run."""
-    error, signal, code = facts.maybe("error"), facts.maybe("signal"), facts.whole("exitCode")
+def ended_words(error: str | None, signal: str | None, exit_code: int | None) -> str:
+    """How a command ended: `exit 1`, `signal SIGKILL`, or why it could not run."""
     if error:
-        return error
+        return plain(error)
     if signal:
-        return f"signal {signal}"
-    return f"exit {code}" if code is not None else "no exit code"
+        return f"signal {plain(signal)}"
+    return f"exit {exit_code}" if exit_code is not None else "no exit code"
+
+
+def _ended(facts: Facts) -> str:
+    return ended_words(facts.maybe("error"), facts.maybe("signal"), facts.whole("exitCode"))
 
 
 def command_finished(facts: Facts) -> Explanation:
-    took, ended = facts.length("durationMs"), how_it_ended(facts)
+    took, ended = facts.length("durationMs"), _ended(facts)
     back = "rollback command " if facts.maybe("kind") == "rollback" else ""
     head = f"{back}{facts.text('command')}: {ended}{f' after {took}' if took else ''}"
     last = facts.maybe("lastLine")

@@ -1,0 +1,39 @@
+"""Write docs/deployment-report.schema.json from the report's value: `python scripts/report_schema.py [--check]`."""
+
+import json
+import sys
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from deployguard.story.report import REPORT_VERSION, Report
+
+SCHEMA = Path(__file__).parent.parent / "docs" / "deployment-report.schema.json"
+
+
+def schema() -> str:
+    """The whole schema as text."""
+    found = TypeAdapter(Report).json_schema(by_alias=True, mode="serialization")
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "deployguard deployment report",
+        "description": f"schemaVersion {REPORT_VERSION}. {found.pop('description')}",
+    }
+    found.pop("title")
+    found["properties"]["schemaVersion"]["const"] = REPORT_VERSION
+    return json.dumps(head | found, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> int:
+    """Write the schema, or with `--check` say whether it is what the value makes. Exit 1 where it is not."""
+    if sys.argv[1:] != ["--check"]:
+        SCHEMA.write_text(schema(), encoding="utf-8")
+        return 0
+    if SCHEMA.is_file() and SCHEMA.read_text(encoding="utf-8") == schema():
+        return 0
+    sys.stderr.write(f"{SCHEMA.name} is not what the report is: run python scripts/report_schema.py\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

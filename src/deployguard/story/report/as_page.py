@@ -1,0 +1,85 @@
+"""A report as one HTML page that needs nothing beside it: no script, no font, no picture. All text is escaped."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from html import escape
+
+from deployguard.config.units import format_percentage
+from deployguard.state import Phase
+from deployguard.story.explain import paragraph
+from deployguard.story.numbers import count_words, duration_words, utc_stamp
+from deployguard.story.plain import plain
+from deployguard.story.report.values import Report, ReportRollout, ReportStep
+from deployguard.story.telling.releases import ended_words
+
+_STYLE = """
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid; vertical-align: top; }
+code { font-family: ui-monospace, monospace; }
+"""
+
+
+def html(report: Report) -> str:
+    """The whole page."""
+    version = f" {report.version}" if report.version else ""
+    title = _text(f"{report.environment}{version}: {report.summary}")
+    parts = [
+        f"<h1>{title}</h1>",
+        f"<p>Release {_text(report.release)} by {_text(report.by)}, {utc_stamp(report.started_at)}.</p>",
+        *([f"<p>{_text(paragraph(report.error))}</p>"] if report.error else []),
+        *(f"<p>{_text(paragraph(act.sentence))}{_undo(act.undo)}</p>" for act in report.acted),
+        _table("Rollouts", ("rollout", "now", "step", "state", "users who saw it"), map(_rollout, report.rollouts)),
+        _table("Steps", ("when", "rollout", "change", "seen by", "why"), map(_step, report.steps)),
+        _table("Commands", ("command", "ended", "took"), _commands(report)),
+        _table("Health checks", ("when", "what"), ((utc_stamp(one.at), one.sentence) for one in report.checks)),
+        _foot(report),
+    ]
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
+    body = "\n".join(part for part in parts if part)
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n'
+    )
+
+
+def _foot(report: Report) -> str:
+    head = f"event {report.audit_seq}, head <code>{_text(report.audit_head)}</code>"
+    return f"<p>Audit log: {head}. Made {utc_stamp(report.made_at)}.</p>"
+
+
+def _text(text: str) -> str:
+    return escape(plain(text, 2_000))
+
+
+def _undo(command: str | None) -> str:
+    return f" Undo: <code>{_text(command)}</code>" if command else ""
+
+
+def _table(title: str, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = ["<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows]
+    if not lines:
+        return ""
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in heads)
+    return f"<h2>{_text(title)}</h2>\n<table><tr>{head}</tr>\n" + "\n".join(lines) + "\n</table>"
+
+
+def _rollout(one: ReportRollout) -> tuple[str, ...]:
+    step = f"{one.step} of {one.steps}" if one.step and one.steps else ""
+    state = "taken back" if one.phase is Phase.ROLLED_BACK else str(one.phase)
+    by = f" by {one.trigger}" if one.trigger else ""
+    users = count_words(one.exposed.users) if one.exposed.users else "none counted"
+    return one.rollout, format_percentage(one.percentage), step, f"{state}{by}", users
+
+
+def _step(one: ReportStep) -> tuple[str, ...]:
+    both = one.from_ is not None and one.to is not None
+    change = f"{format_percentage(one.from_ or 0)} → {format_percentage(one.to or 0)}" if both else ""
+    seen = f"{count_words(one.exposed.users)} users" if one.exposed and one.exposed.users else ""
+    return utc_stamp(one.at), one.flag_id or one.rollout, change, seen, one.why
+
+
+def _commands(report: Report) -> Iterable[tuple[str, ...]]:
+    for run in report.commands:
+        took = duration_words(timedelta(milliseconds=run.duration_ms)) if run.duration_ms is not None else ""
+        kind = "rollback: " if run.kind == "rollback" else ""
+        yield f"{kind}{run.text}", ended_words(run.error, run.signal, run.exit_code), took
