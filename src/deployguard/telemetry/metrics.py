@@ -1,0 +1,258 @@
+"""What was observed of one environment: `state/<environment>/metrics.sqlite`.
+
+Everything here may be lost without a wrong decision: then there is no evidence, and no data is never good news. A
+reader of a missing file sees nothing and creates nothing. A damaged file is set aside by whoever writes next, a new one
+is begun, and `source_states` says so for a while. Several processes may write at once; each waits for the others a
+bounded time and then says `state-locked`.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from sqlite3 import Connection
+from types import TracebackType
+from typing import Self, TypeVar
+
+from deployguard.codec import JSON
+from deployguard.config.condition import Condition
+from deployguard.config.values import Environment
+from deployguard.guard.values import (
+    CheckRound,
+    Exposure,
+    Population,
+    Question,
+    Questions,
+    Reading,
+    Rounds,
+    RoundsQuestion,
+    SampleKind,
+    SourceState,
+)
+from deployguard.telemetry import deliveries, figures, reading, rollup, rounds, sources, users, writing
+from deployguard.telemetry.batch import FUTURE, Batch
+from deployguard.telemetry.database import BUSY_S, DamagedError, Database
+from deployguard.telemetry.exposer import KEPT, Exposer
+from deployguard.telemetry.samples import Attempt, Counted, EndpointFigures, RequestSample, Sample
+
+T = TypeVar("T")
+
+
+class MetricStore:
+    """One environment's observations. Opened when first needed; may be shared by the threads of a process."""
+
+    def __init__(self, path: Path, *, read_only: bool = False, busy_s: float = BUSY_S) -> None:
+        self._database = Database(path, read_only=read_only, busy_s=busy_s)
+        self._damaged: str | None = None  # why this reader, which may not set a file aside, sees no figures
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    # samples in
+
+    def add(
+        self,
+        samples: Iterable[Sample],
+        *,
+        source: str,
+        exposer: Exposer | None,
+        now: datetime,
+        position: JSON | None = None,
+    ) -> Counted:
+        """Count samples in one transaction, with the log position that they lead to."""
+        batch = Batch(exposer, now)
+        for sample in samples:
+            add_sample(batch, sample)
+        expected = self.position(source) if position is not None else None
+        return self.write(batch, source=source, position=position, expected=expected)
+
+    def write(
+        self,
+        batch: Batch,
+        *,
+        source: str,
+        position: JSON | None = None,
+        expected: JSON | None = None,
+        counted: Counted | None = None,
+        rounds_too: Iterable[CheckRound] = (),
+    ) -> Counted:
+        """One transaction with everything of a batch. Raises writing.OvertakenError where `expected` does not stand."""
+        counted = counted or Counted()
+
+        def work(connection: Connection) -> None:
+            writing.write_batch(connection, batch, source, position=position, expected=expected, counted=counted)
+            rounds.write_rounds(connection, rounds_too)
+
+        self._write(work)
+        return counted + Counted(
+            accepted=batch.accepted,
+            requests=batch.requests,
+            numbers=batch.numbers,
+            with_user=batch.with_user,
+            dropped_future=batch.dropped_future,
+            dropped_old=batch.dropped_old,
+        )
+
+    def add_round(self, found: CheckRound, now: datetime) -> None:
+        """Count one round of a health check. One that lies in the future or before all that is kept is dropped."""
+        self.add_rounds([found], now)
+
+    def add_rounds(self, found: Iterable[CheckRound], now: datetime, retention: timedelta = KEPT) -> int:
+        """Count rounds in one transaction; answers how many were taken."""
+        taken = [one for one in found if now - retention <= one.at <= now + FUTURE]
+        batch = Batch(None, now)
+        for one in taken:
+            batch.probe(one.at.timestamp(), one.check, ok=one.ok, duration=float(one.latency_ms))
+        if taken:
+            self.write(batch, source="", rounds_too=taken)
+        return len(taken)
+
+    def position(self, source: str) -> JSON | None:
+        """Where a log is read on."""
+        return self._read(lambda connection: writing.read_position(connection, source), None)
+
+    def note_error(self, source: str, error: str | None, now: datetime) -> None:
+        """The source cannot be read, and why; None: it can again."""
+        self._write(lambda connection: writing.write_error(connection, source, error, now))
+
+    def note_read(self, source: str, now: datetime) -> None:
+        """The source was looked at and had nothing new."""
+        self._write(lambda connection: sources.note_read(connection, source, now))
+
+    # answers out
+
+    def answer(
+        self, questions: Questions, now: datetime
+    ) -> tuple[dict[Question, Reading], dict[RoundsQuestion, Rounds]]:
+        """The samples and rounds that the guard asks for, all of one moment."""
+
+        def work(connection: Connection) -> tuple[dict[Question, Reading], dict[RoundsQuestion, Rounds]]:
+            return (
+                {question: reading.answer(connection, question, now) for question in questions.samples},
+                {asked: rounds.answer_rounds(connection, asked, now) for asked in questions.rounds},
+            )
+
+        nothing = {
+            question: Reading(start=max(question.since, now - question.window), end=now)
+            for question in questions.samples
+        }
+        return self._read(work, (nothing, {asked: Rounds() for asked in questions.rounds}))
+
+    def last_rounds(self) -> dict[str, CheckRound]:
+        return self._read(rounds.last_rounds, {})
+
+    def recent_rounds(self, check: str, most: int = 60) -> tuple[CheckRound, ...]:
+        """The last rounds of a check, newest first."""
+        return self._read(lambda connection: rounds.recent_rounds(connection, check, most), ())
+
+    def exposed(self, units: Iterable[tuple[str, str, datetime]]) -> dict[str, Exposure]:
+        """Users and requests that met each unit (key, flag, start of its step) since its step began."""
+        wanted = tuple(units)
+        return self._read(
+            lambda connection: {key: users.exposure(connection, flag, since) for key, flag, since in wanted},
+            {key: Exposure() for key, _, _ in wanted},
+        )
+
+    def source_states(self, environment: Environment, now: datetime) -> dict[str, SourceState]:
+        """Every source of this environment. A store that was damaged stands as a source `metrics` with an error."""
+
+        def work(connection: Connection) -> tuple[dict[str, SourceState], tuple[datetime, str] | None]:
+            return sources.source_states(connection, environment, now), self._database.damage(connection)
+
+        damage: tuple[datetime, str] | None = None
+        found, damage = self._read(work, (sources.source_states(None, environment, now), damage))
+        lost = sources.damage_state(damage, now, self._damaged)
+        return found if lost is None else {**found, lost.name: lost}
+
+    def number(self, name: str, since: datetime, until: datetime) -> Reading:
+        """A number's values of a span, from everyone."""
+        question = Question(SampleKind.NUMBER, name, since, until - since)
+        return self._read(
+            lambda connection: reading.answer(connection, question, until), Reading(start=since, end=until)
+        )
+
+    def series(
+        self,
+        condition: Condition,
+        *,
+        flag: str | None = None,
+        population: Population = Population.ALL,
+        since: datetime,
+        until: datetime,
+        points: int,
+    ) -> tuple[float | None, ...]:
+        """A condition's value in equal spans, oldest first; None is a gap."""
+        return self._read(
+            lambda connection: figures.series(
+                connection, condition, flag=flag, population=population, since=since, until=until, points=points
+            ),
+            (None,) * points,
+        )
+
+    def endpoints(
+        self, since: datetime, until: datetime, *, flag: str | None = None, population: Population = Population.ALL
+    ) -> tuple[EndpointFigures, ...]:
+        """Requests of a span by endpoint, the busiest first, `other` last; of one arm where a flag is named."""
+        return self._read(
+            lambda connection: figures.endpoints(connection, since, until, flag=flag, population=population), ()
+        )
+
+    # upkeep
+
+    def roll_up(self, now: datetime, retention: timedelta) -> None:
+        """Widen old buckets and forget what is older than is kept. Twice is as good as once."""
+        self._write(lambda connection: rollup.roll_up(connection, now, retention))
+        self._database.tidied()
+
+    def forget(self, source: str) -> bool:
+        """A source is connected no more until it gives samples again. False where nobody knew it."""
+        return self._write(lambda connection: sources.forget_source(connection, source))
+
+    def attempts(self, effect_id: str) -> tuple[Attempt, ...]:
+        """The tries to deliver one effect, oldest first."""
+        return self._read(lambda connection: deliveries.attempts(connection, effect_id), ())
+
+    def newest_attempts(self, most: int = 100) -> tuple[Attempt, ...]:
+        return self._read(lambda connection: deliveries.newest_attempts(connection, most), ())
+
+    def record_attempt(
+        self, effect_id: str, *, target: str, at: datetime, error: str | None, next_at: datetime | None
+    ) -> None:
+        tried = Attempt(effect_id=effect_id, target=target, at=at, error=error, next_at=next_at)
+        self._write(lambda connection: deliveries.write_attempt(connection, tried))
+
+    # the file
+
+    def _read(self, work: Callable[[Connection], T], nothing: T) -> T:
+        try:
+            with self._database.reading() as connection:
+                found = nothing if connection is None else work(connection)
+        except DamagedError as error:
+            self._damaged = str(error) if self._database.read_only else None
+            return nothing
+        self._damaged = None
+        return found
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._database.writing() as connection:
+                return work(connection)
+        except DamagedError:  # it was set aside, and what is to be written is still here
+            with self._database.writing() as connection:
+                return work(connection)
+
+
+def add_sample(batch: Batch, sample: Sample) -> None:
+    """One sample into a batch."""
+    at = sample.time.timestamp()
+    if isinstance(sample, RequestSample):
+        batch.request(
+            at, sample.endpoint, sample.status, sample.duration_ms, sample.user, sample.country, sample.region
+        )
+    else:
+        batch.number(at, sample.name, sample.value, sample.endpoint, sample.user, sample.country, sample.region)

@@ -1,0 +1,139 @@
+"""How each source of samples does: what it feeds, whether it is connected, since when it is silent."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from sqlite3 import Connection
+
+from deployguard.config.metrics import COUNTING, default_min_samples
+from deployguard.config.values import Environment
+from deployguard.guard.sight import configured, metric_of
+from deployguard.guard.values import SourceState
+from deployguard.telemetry.batch import REQUEST
+from deployguard.telemetry.instants import from_s, from_us, to_us
+
+STORE = "metrics"  # the store itself, where it was damaged
+_DAMAGE_SHOWN = timedelta(minutes=5)
+_REQUEST_FIELDS = frozenset({"time", "path", "method", "status", "duration", "user", "country", "region"})
+_WINDOW = timedelta(minutes=5)
+
+
+def source_states(connection: Connection | None, environment: Environment, now: datetime) -> dict[str, SourceState]:
+    """Every source that the config names for this environment, and every one that samples came from."""
+    window = max((trigger.window for trigger in environment.triggers.values()), default=_WINDOW)
+    named = {source.name: source for source in configured(environment, REQUEST)}
+    rows = {} if connection is None else _rows(connection)
+    out: dict[str, SourceState] = {}
+    for name, source in named.items():
+        numbers = tuple(key for key in source.fields if key not in _REQUEST_FIELDS)
+        out[name] = _state(connection, name, (REQUEST, *numbers), rows.get(name), window, now, follows=True)
+    for name in rows.keys() - named.keys() if connection is not None else ():
+        kinds = tuple(_connected(connection, name, environment))
+        fed = tuple(kind for kind, _ in _fed(connection, name))
+        found = _state(connection, name, kinds or fed, rows[name], window, now, follows=False, connected=bool(kinds))
+        out[name] = found
+    return out
+
+
+_Row = tuple[str | None, int | None, int | None, float | None]
+"""Error, last read, last line, newest sample."""
+
+
+def _rows(connection: Connection) -> dict[str, _Row]:
+    found = connection.execute("SELECT name, error, read_at, line_at, newest FROM sources")
+    return {name: (error, read_at, line_at, newest) for name, error, read_at, line_at, newest in found}
+
+
+def _state(
+    connection: Connection | None,
+    name: str,
+    kinds: tuple[str, ...],
+    row: _Row | None,
+    window: timedelta,
+    now: datetime,
+    *,
+    follows: bool,
+    connected: bool = True,
+) -> SourceState:
+    if connection is None or row is None:
+        return SourceState(name=name, kinds=kinds, connected=connected)
+    error, read_at, line_at, newest = row
+    samples, with_user = connection.execute(
+        "SELECT coalesce(sum(samples), 0), coalesce(sum(with_user), 0) FROM seen WHERE source = ? AND start >= ?",
+        (name, int((now - window).timestamp()) // 10 * 10),
+    ).fetchone()
+    return SourceState(
+        name=name,
+        kinds=kinds,
+        connected=connected,
+        error=error if follows else None,
+        newest=from_s(newest) if newest else None,
+        silent_since=_silent_since(read_at, line_at, now) if follows else None,
+        with_user=with_user,
+        samples=samples,
+        per_second=_rate(connection, name, now),
+    )
+
+
+def _silent_since(read_at: int | None, line_at: int | None, now: datetime) -> datetime | None:
+    """Silence counts only for as long as somebody listened: up to the last time the log was read."""
+    if read_at is None or line_at is None or read_at <= line_at:
+        return None
+    return now - (from_us(read_at) - from_us(line_at))
+
+
+def _rate(connection: Connection, name: str, now: datetime) -> float:
+    """Samples a second over the last minute with samples."""
+    newest = connection.execute(
+        "SELECT max(start) FROM seen WHERE source = ? AND start <= ?", (name, int(now.timestamp()))
+    ).fetchone()[0]
+    if newest is None:
+        return 0.0
+    begin, until = newest - 50, min(newest + 10, max(int(now.timestamp()), newest + 1))
+    count = connection.execute(
+        "SELECT sum(samples) FROM seen WHERE source = ? AND start BETWEEN ? AND ?", (name, begin, newest)
+    ).fetchone()[0]
+    return float(count / max(until - begin, 1))
+
+
+def _fed(connection: Connection, name: str) -> list[tuple[str, int]]:
+    return connection.execute("SELECT kind, samples FROM fed WHERE source = ? ORDER BY kind", (name,)).fetchall()
+
+
+def _connected(connection: Connection, name: str, environment: Environment) -> Iterator[str]:
+    """The kinds of which a source has given as many samples as a trigger needs."""
+    for kind, samples in _fed(connection, name):
+        needed = [
+            trigger.min_samples
+            for trigger in environment.triggers.values()
+            if metric_of(trigger.when).feed == kind and trigger.when.function not in COUNTING
+        ]
+        if samples >= max(1, min(needed, default=default_min_samples(kind, "avg"))):
+            yield kind
+
+
+def forget_source(connection: Connection, name: str) -> bool:
+    """End a source: its counters and its position. Its samples stay. False where nobody knew it."""
+    gone = connection.execute("DELETE FROM sources WHERE name = ?", (name,)).rowcount
+    connection.execute("DELETE FROM fed WHERE source = ?", (name,))
+    connection.execute("DELETE FROM seen WHERE source = ?", (name,))
+    return gone > 0
+
+
+def damage_state(damage: tuple[datetime, str] | None, now: datetime, unread: str | None) -> SourceState | None:
+    """A damaged metric store is told like a source that is lost: as long as it is `unread`, or was just replaced."""
+    if unread is not None:
+        return SourceState(
+            name=STORE, error=f"metrics.sqlite is damaged ({unread}); whoever watches next sets it aside"
+        )
+    if damage is None or now - damage[0] > _DAMAGE_SHOWN:
+        return None
+    return SourceState(name=STORE, error=damage[1])
+
+
+def note_read(connection: Connection, name: str, now: datetime) -> None:
+    """The source was looked at and had nothing new."""
+    connection.execute("INSERT OR IGNORE INTO sources (name) VALUES (?)", (name,))
+    connection.execute(
+        "UPDATE sources SET error = NULL, read_at = ?, line_at = coalesce(line_at, ?) WHERE name = ?",
+        (to_us(now), to_us(now), name),
+    )
