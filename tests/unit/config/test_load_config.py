@@ -404,7 +404,7 @@ def test_a_missing_key_is_shown_at_its_parent(tmp_path: Path) -> None:
 
 def test_an_offset_counts_escapes_of_the_file_as_one(tmp_path: Path) -> None:
     text = small(flags={"a": {"targeting": {"rules": ["PLACE"]}}}).replace(
-        '"PLACE"', r'"x == \u0027\"\\\\ü\u0027 \u0061nd"'
+        '"PLACE"', r'"x == \u0027\"\\\\ü\ud83d\ude00\u0027 \u0061nd"'
     )
     (problem,) = errors(written(tmp_path, text))
     assert marked(problem) == r"\u0061nd"
