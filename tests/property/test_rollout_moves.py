@@ -100,7 +100,7 @@ def ask(state: State, asked: Move | Other, now: datetime) -> Change:
     if asked.document is not None:
         flags = flags_from_document(asked.document, "prod")
         return reconfigure(state, flags, asked.document, str(id(asked)), (), PERSON, now)
-    return forget(state, asked.forgets, PERSON, now)
+    return forget(state, asked.forgets, PERSON, None, now)
 
 
 def play(asked: Iterable[Move | Other]) -> tuple[State, list[Draft], datetime]:

@@ -138,7 +138,7 @@ class Local:
 
         return watching.import_samples(self._session, lines)
 
-    def forget_source(self, name: str) -> values.Imported:
+    def forget_source(self, name: str) -> values.Forgotten:
         from deployguard.operations import watching
 
         return watching.forget_source(self._session, name)

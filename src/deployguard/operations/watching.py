@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from deployguard.config.values import Environment
+from deployguard.errors import Code, fail, nearest
 from deployguard.guard.values import Evidence, Exposure, Population, Result, Verdict
 from deployguard.operations import flags, judged, lines, rows
 from deployguard.operations.told import newest
 from deployguard.operations.values import (
     ChecksRound,
     EndpointLine,
+    Forgotten,
     Headline,
     Imported,
     MetricLine,
@@ -206,6 +208,26 @@ def check_now(session: Session) -> ChecksRound:
         at=session.clock(),
         checks=probe_all(tuple(settings.checks.values()), settings.base_url, session.clock),
     )
+
+
+def forget_source(session: Session, name: str) -> Forgotten:
+    """A source that fed samples once is not waited for any more. Raises `usage` for one that never did."""
+    metrics = session.metrics()
+    known = tuple(metrics.source_states(session.settings, session.clock()))
+    if name not in known:
+        close = nearest(name, known)
+        raise fail(
+            Code.USAGE,
+            f"there is no source {name}",
+            where="argument SOURCE",
+            found=f'"{name}"',
+            wanted=(f"one of: {', '.join(known)}" + (f"; nearest: {close}" if close else ""))
+            if known
+            else "a source that gave samples; none did",
+            now="nothing was changed (exit 2)",
+        )
+    metrics.forget(name)
+    return Forgotten(environment=session.environment, source=name, configured=name in session.settings.sources)
 
 
 def import_samples(session: Session, data: Iterable[bytes]) -> Imported:

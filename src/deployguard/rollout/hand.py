@@ -30,14 +30,15 @@ def stamped(asked: Asked, flag: FlagState, level: Level, rollback_id: str | None
 
 
 def set_by_hand(asked: Asked, key: str, level: Level, rollback_id: str | None) -> State:
-    """`key` alone at `level`, out of its rollout. A flag that comes from 0 % takes its own key as seed."""
+    """`key` alone at `level`, out of its rollout. A flag from 0 % takes its own key as seed, unless one is asked."""
     state = asked.state
     flag = state.flag(key)
     from_zero = flag.percentage == 0 and level.percentage > 0
+    seed = key if from_zero or not flag.seed else flag.seed
     after = replace(
         stamped(asked, flag, level, rollback_id),
         rollout=None,
-        seed=key if from_zero or not flag.seed else flag.seed,
+        seed=asked.move.seed or seed,
         anchor=asked.now,
         acted_at=asked.now if asked.by_trigger else flag.acted_at,
     )

@@ -68,6 +68,7 @@ class Move:
     reason: str | None = None
     force: bool = False
     percentage: int | None = None  # SET, in hundredths
+    seed: str | None = None  # SET of an import: the exported seed, so that the same users have it
     share: int | None = None  # REDUCE, hundredths taken away
     min_percentage: int = 100  # REDUCE
     plan: Plan | None = None  # START, RETRY

@@ -61,7 +61,7 @@ def reconfigure(
     return recorder.change()
 
 
-def forget(state: State, key: str, actor: Actor, now: datetime) -> Change:
+def forget(state: State, key: str, actor: Actor, reason: str | None, now: datetime) -> Change:
     """An orphaned flag leaves the state, and its rollout, for good. Raises not-allowed-now for one of the config."""
     flag = state.flags.get(key)
     if flag is None or flag.orphaned is None:
@@ -80,7 +80,7 @@ def forget(state: State, key: str, actor: Actor, now: datetime) -> Change:
         )
     left = leave(state, {key})
     after = replace(left, flags={name: value for name, value in left.flags.items() if name != key})
-    recorder = Recorder(state, actor)
+    recorder = Recorder(state, actor, reason)
     gone = {"enabled": False, "percentage": 0, "seed": None, "targeting": None}
     data = {"flagId": key, "from": flag_data(flag), "to": gone}
     index = recorder.record("flag.forgotten", data, others_anchored(state, after, now))

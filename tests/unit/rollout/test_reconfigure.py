@@ -112,7 +112,7 @@ def test_forgetting_an_orphan_removes_it_and_pauses_what_needs_it() -> None:
     state = empty(base={}, top={"requires": ["base"]})
     state = walk(state, move(M.SET, "base", percentage=10_000), move(M.START, "top", plan=GRADUAL))
     state = applied(state, base=None, top={"requires": ["base"]}).state
-    change = forget(state, "base", MARIA, at(6))
+    change = forget(state, "base", MARIA, None, at(6))
     after = settled(state, change)
     assert "base" not in after.flags
     assert [draft.type for draft in change.events] == ["flag.forgotten", "rollout.paused"]
@@ -123,7 +123,7 @@ def test_forgetting_an_orphan_removes_it_and_pauses_what_needs_it() -> None:
 def test_a_forgotten_lead_leaves_its_rollout_to_its_riders() -> None:
     before = standing(Phase.PAUSED)
     gone = applied(before, lead=None, rider={}, other={}).state
-    after = settled(gone, forget(gone, "lead", MARIA, at(6)))
+    after = settled(gone, forget(gone, "lead", MARIA, None, at(6)))
     assert "lead" not in after.flags
     assert after.rollouts["rider"].flags == ("rider", "other")
     assert after.flag("other").rollout == "rider"
@@ -133,6 +133,6 @@ def test_a_forgotten_lead_leaves_its_rollout_to_its_riders() -> None:
 @pytest.mark.parametrize("key", ["lead", "never_heard_of"])
 def test_a_flag_of_the_config_is_not_forgotten(key: str) -> None:
     with pytest.raises(DeployguardError) as error:
-        forget(standing(None), key, MARIA, NOW)
+        forget(standing(None), key, MARIA, None, NOW)
     assert error.value.problem.code is Code.NOT_ALLOWED_NOW
     assert error.value.problem.allowed

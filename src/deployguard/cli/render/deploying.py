@@ -173,8 +173,10 @@ def deployed(view: Deployed, page: Page) -> None:
             rows.append(
                 (
                     "now",
-                    (f"{row.rollout} stays at {format_percentage(row.percentage)} ({step}); its users got new code, "
-                    "so its figures start again; its hold goes on"),
+                    (
+                        f"{row.rollout} stays at {format_percentage(row.percentage)} ({step}); its users got new code, "
+                        "so its figures start again; its hold goes on"
+                    ),
                 )
             )
     for flag in view.off:
@@ -186,8 +188,10 @@ def deployed(view: Deployed, page: Page) -> None:
         rows.append(
             (
                 "harm",
-                (f"is reduced or taken back by {view.triggers} trigger{'s' if view.triggers != 1 else ''}, "
-                "while somebody watches"),
+                (
+                    f"is reduced or taken back by {view.triggers} trigger{'s' if view.triggers != 1 else ''}, "
+                    "while somebody watches"
+                ),
             )
         )
     if view.report:

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from deployguard.cli.render import symbols
-from deployguard.cli.render.page import Column, Page
+from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.cli.render.watcher import watched_line
 from deployguard.errors import Offer
-from deployguard.operations.values import ChecksRound, Gate, Imported, MonitoringStatus, Round
+from deployguard.operations.values import ChecksRound, Forgotten, Gate, Imported, MonitoringStatus, Round
 from deployguard.story.numbers import (
     column_of_percentages,
     count_words,
@@ -76,7 +76,7 @@ def monitoring(view: MonitoringStatus, page: Page) -> None:
     env, now = view.environment, view.at
     clock = f"{now.astimezone(page.zone):%H:%M:%S} {zone_words(now, page.zone)}"
     page.head(env, f"monitoring, last {duration_words(view.window)}", f"revision {view.revision} · {clock}")
-    rows = []
+    rows: list[list[Piece]] = []
     for line in view.metrics:
         sign = page.sign(_VERDICT_SIGN[line.verdict]) if line.verdict else page.t(" ")
         style = {"fail": "bold red", "inconclusive": "yellow"}.get(line.verdict or "", "")
@@ -99,7 +99,7 @@ def monitoring(view: MonitoringStatus, page: Page) -> None:
     page.table(columns, rows)
     if view.endpoints:
         page.blank()
-        cells = [
+        cells: list[list[Piece]] = [
             [
                 f"  {e.endpoint}",
                 count_words(e.requests),
@@ -240,5 +240,15 @@ def imported(view: Imported, page: Page) -> None:
             page.put(page.sign(symbols.NEED), f" {count_words(count)} dropped: {why}.")
 
 
-def forgotten(name: str, env: str, page: Page) -> None:
-    page.put(page.sign(symbols.PASS), f" {name} is forgotten in {env}: nothing waits for it any more.")
+def forgotten(view: Forgotten, page: Page) -> None:
+    page.para(
+        f"{view.source} is forgotten in {view.environment}: nothing waits for it any more.",
+        first=page.t(page.sign(symbols.PASS), " "),
+        rest="  ",
+    )
+    if view.configured:
+        page.para(
+            f"It stands in the config under sources.{view.source}, so the next tick connects it again.",
+            first=page.t(page.sign(symbols.NEED), " "),
+            rest="  ",
+        )

@@ -1,7 +1,7 @@
 """What a move did: the flag before and after, and the number that is true."""
 
 from deployguard.cli.render import symbols
-from deployguard.cli.render.page import Column, Page
+from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.config.units import format_percentage
 from deployguard.errors import Offer
 from deployguard.operations.values import Emergency, FlagChange, Moved, RollbackHistory, Undone
@@ -97,7 +97,7 @@ def emergency(view: Emergency, page: Page) -> None:
 def _changes(title: str, flags: tuple[FlagChange, ...], page: Page) -> None:
     shares = column_of_percentages([f.from_.percentage for f in flags] + [f.to.percentage for f in flags])
     before, after = shares[: len(flags)], shares[len(flags) :]
-    rows = [
+    rows: list[list[Piece]] = [
         [page.t(page.sign(symbols.BACK), " ", change.flag_id), was, page.plain("→"), now]
         for change, was, now in zip(flags, before, after, strict=True)
     ]
@@ -112,7 +112,7 @@ def undone(view: Undone, page: Page) -> None:
     page.head(env, page.t(f"undo {view.undoes}"), clock)
     shares = column_of_percentages([c.from_.percentage for c in view.flags] + [c.to.percentage for c in view.flags])
     count = len(view.flags)
-    rows = []
+    rows: list[list[Piece]] = []
     for change, was, now in zip(view.flags, shares[:count], shares[count:], strict=True):
         paused = change.state == "paused"
         sign = symbols.PAUSED if paused else symbols.ON if change.to.enabled else symbols.OFF
@@ -154,7 +154,7 @@ def rollbacks(view: RollbackHistory, page: Page) -> None:
         page.put("  nothing was ever taken back")
         return
     newest = view.rollbacks[0].at
-    rows = [
+    rows: list[list[Piece]] = [
         [row.rollback_id, time_of_day(row.at, newest, page.zone, date=True), row.change, row.what, row.by]
         for row in view.rollbacks
     ]

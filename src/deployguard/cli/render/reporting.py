@@ -1,27 +1,106 @@
 """`report`: the story first, the tables after."""
 
+from datetime import datetime, timedelta
+
 from deployguard.cli.render import symbols
-from deployguard.cli.render.page import Column, Page
+from deployguard.cli.render.page import Column, Page, Piece
+from deployguard.config.units import format_percentage
+from deployguard.errors import Offer
 from deployguard.operations.values import Reports
-from deployguard.story.numbers import time_of_day, zone_words
+from deployguard.story.numbers import count_words, duration_words, time_of_day, zone_words
+from deployguard.story.report import Outcome, Report, ReportStep
+
+_SIGN = {
+    Outcome.TAKEN_BACK: symbols.BACK,
+    Outcome.ABORTED: symbols.BACK,
+    Outcome.FAILED: symbols.FAIL,
+    Outcome.PAUSED: symbols.PAUSED,
+    Outcome.PROGRESSING: symbols.MOVING,
+    Outcome.RUNNING: symbols.MOVING,
+}
 
 
 def listed(view: Reports, page: Page) -> None:
     page.head(view.environment, "releases", zone_words(view.reports[0].started_at, page.zone) if view.reports else "")
     if not view.reports:
         page.put("  nothing was deployed yet")
+        page.next([Offer(f"deployguard deploy {view.environment} --dry-run", "the plan; changes nothing")])
         return
     newest = view.reports[0].started_at
-    rows = [
+    rows: list[list[Piece]] = [
         [r.release_id, time_of_day(r.started_at, newest, page.zone, date=True), r.version or "", r.outcome, r.by]
         for r in view.reports
     ]
-    page.table(
-        [Column("ID"), Column("WHEN"), Column("VERSION"), Column("OUTCOME", shrinks=True), Column("BY", leaves=1)], rows
-    )
+    columns = [Column("ID"), Column("WHEN"), Column("VERSION"), Column("OUTCOME", shrinks=True), Column("BY", leaves=1)]
+    page.table(columns, rows)
+    page.next([Offer(f"deployguard report show {view.reports[0].release_id} --env {view.environment}")])
 
 
-def sign_of_outcome(words: str) -> symbols.Symbol:
-    if "taken back" in words or "abort" in words:
-        return symbols.BACK
-    return symbols.FAIL if "fail" in words else symbols.PASS
+def report(view: Report, page: Page) -> None:
+    name = page.t(f"release {view.release}", f", {view.version}" if view.version else "")
+    span = f"{_date(view.started_at, page)} to {_date(view.made_at, page)} · {zone_words(view.made_at, page.zone)}"
+    page.head(view.environment, name, span)
+    sign = _SIGN.get(view.outcome, symbols.PASS)
+    took = duration_words((view.finished_at or view.made_at) - view.started_at)
+    ran = [run for run in view.commands if run.kind == "deploy"]
+    good = sum(1 for run in ran if run.exit_code == 0)
+    commands = f"{good} of {len(ran)} commands" if ran else "no command"
+    deployed = f"{time_of_day(view.started_at, view.made_at, page.zone)} by {view.by}, {took}, {commands}"
+    rows: list[tuple[str, Piece]] = [("outcome", page.t(page.sign(sign), " ", view.summary)), ("deployed", deployed)]
+    if view.error:
+        rows.append(("error", view.error))
+    page.facts(rows)
+    _commands(view, page)
+    if view.steps:
+        page.blank()
+        _steps(view.steps, view.made_at, page)
+    for act in view.acted:
+        page.blank()
+        undone = f" Undone by {act.undone_by}." if act.undone_by else ""
+        page.para(act.sentence.split(" Undo: ")[0] + undone, first=page.t(page.sign(symbols.BACK), " "))
+    undo = next((act.undo for act in view.acted if act.undo and not act.undone_by), None)
+    offers = [Offer(undo, "it was no fault")] if undo else []
+    page.next([*offers, Offer(f'deployguard report show {view.release} --format markdown >> "$GITHUB_STEP_SUMMARY"')])
+
+
+def _date(at: datetime, page: Page) -> str:
+    local = at.astimezone(page.zone)
+    return f"{local:%a} {local.day} {local:%b}"
+
+
+def _commands(view: Report, page: Page) -> None:
+    """Each command, where one failed or a way back was gone; else their count says enough."""
+    if all(run.exit_code == 0 and run.kind == "deploy" for run in view.commands):
+        return
+    page.blank()
+    for run in view.commands:
+        back = run.kind == "rollback"
+        good = run.exit_code == 0
+        sign = symbols.BACK if back and good else symbols.PASS if good else symbols.FAIL
+        how = run.error or (f"signal {run.signal}" if run.signal else f"exit {run.exit_code}")
+        took = duration_words(timedelta(milliseconds=run.duration_ms)) if run.duration_ms is not None else ""
+        page.out.extend(page.ends(page.t(page.sign(sign), " ", (run.text, "bold"), f"  {how}"), page.t(took)))
+        if run.last_line and not good:
+            page.para(run.last_line, first=page.t("  ", ("│ ", "dim")))
+        if run.output and not good:
+            page.para(f"every line: {run.output}", first="  ")
+
+
+def _steps(steps: tuple[ReportStep, ...], now: datetime, page: Page) -> None:
+    rows: list[list[Piece]] = []
+    for step in steps:
+        change = ""
+        if step.from_ is not None and step.to is not None:
+            change = f"{format_percentage(step.from_)} → {format_percentage(step.to)}"
+        seen = f"{count_words(step.exposed.users)} users" if step.exposed and step.exposed.users else ""
+        local = step.at.astimezone(page.zone)
+        when = f"{local:%H:%M:%S}" if (now - step.at).days < 1 else f"{local:%a} {local.day} {local:%H:%M}"
+        rows.append([when, step.flag_id or step.rollout, change, seen, step.why])
+    columns = [
+        Column("WHEN"),
+        Column("ROLLOUT", shrinks=True),
+        Column("CHANGE", right=True),
+        Column("SEEN BY", right=True, leaves=2),
+        Column("WHY", leaves=1),
+    ]
+    page.table(columns, rows)

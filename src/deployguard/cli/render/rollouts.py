@@ -5,7 +5,7 @@ from datetime import datetime
 from rich.text import Text
 
 from deployguard.cli.render import symbols
-from deployguard.cli.render.page import Column, Page
+from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.cli.render.symbols import Symbol
 from deployguard.cli.render.watcher import watched_line
 from deployguard.config.units import format_percentage, percentage_number
@@ -257,7 +257,7 @@ def plans(view: RolloutPlans, page: Page) -> None:
 def _plan(plan: RolloutPlan, page: Page) -> None:
     title = page.t("plan for ", (plan.rollout, "bold"), f", strategy {plan.strategy}")
     page.head(plan.environment, title, f"if started now · {zone_words(plan.at, page.zone)}")
-    rows = []
+    rows: list[list[Piece]] = []
     for step in plan.steps:
         last = step.hold is None
         seen = "all" if last else count_words(step.seen_by) if step.seen_by is not None else ""

@@ -41,6 +41,7 @@ def _other(value: object) -> Callable[[Any, Page], None]:
         values.ChecksRound: judging.checks,
         values.Round: judging.round_,
         values.Imported: judging.imported,
+        values.Forgotten: judging.forgotten,
         values.Initialised: upkeep.initialised,
         values.ConfigSummary: upkeep.config_summary,
         values.Findings: upkeep.findings,

@@ -41,6 +41,7 @@ from deployguard.operations.values.upkeep import AlertTest, Backup, ConfigSummar
 from deployguard.operations.values.watching import (
     ChecksRound,
     EndpointLine,
+    Forgotten,
     Gate,
     GateRow,
     Headline,
@@ -63,6 +64,7 @@ __all__ = [
     "Emergency",
     "EndpointLine",
     "Finding",
+    "Forgotten",
     "Findings",
     "FlagChange",
     "FlagDetail",

@@ -151,6 +151,16 @@ class ChecksRound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """`monitoring forget`. A configured source is back at the next tick."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    environment: str
+    source: str
+    configured: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
     """`monitoring import`."""
 
