@@ -316,3 +316,11 @@ def test_arms_names_only_what_the_bucket_decides():
     )
     assert rules.arms(Context(None), asked_for) == ()
     assert rules.arms(Context(5, country=[]), asked_for) == ()
+
+
+@pytest.mark.parametrize(("user", "place"), [("u-33855", 9_522), ("u-247368", 8_220)])
+def test_a_user_whose_hash_is_the_very_limit_is_outside(user, place):
+    """Found by search: one hash in 400,000 lies on the limit of some percentage."""
+    assert bucket("edge", user) == place
+    assert not asked(Context(user), state=on_at(place, seed="edge")).value
+    assert asked(Context(user), state=on_at(place + 1, seed="edge")).value

@@ -148,10 +148,10 @@ def test_a_commit_that_leaves_the_same_time_and_size_is_seen(folder, client, clo
     """Two commits within a tick of the file system's clock, the second in the first one's place."""
     path = folder / "prod" / "state.json"
     found = path.stat()
-    raw = encode(Document(state(2, homepage=0, checkout=10_000)))
+    raw = encode(Document(state(2, homepage=10_000, checkout=10_000)))
+    assert len(raw) == found.st_size
     with path.open("r+b") as file:
-        file.write(raw.ljust(found.st_size))
-        file.truncate(len(raw))
+        file.write(raw)
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
     clock.now += 1
     assert client.revision == 2
