@@ -90,7 +90,6 @@ LIMITED = """
 import resource, sys
 from datetime import UTC, datetime
 from pathlib import Path
-import filelock
 from deployguard.errors import DeployguardError
 from deployguard.store.files import FileStore
 sys.path.insert(0, sys.argv[3])
@@ -229,7 +228,6 @@ def test_a_folder_in_the_place_of_a_file_is_one_clear_error(tmp_path: Path, name
 ANOTHER_USER = """
 import os, sys
 from pathlib import Path
-import filelock
 from deployguard.errors import DeployguardError
 from deployguard.store.files import FileStore
 sys.path.insert(0, sys.argv[2])

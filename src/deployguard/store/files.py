@@ -184,13 +184,15 @@ class FileStore:
     @contextlib.contextmanager
     def _writing(self, wait_s: float) -> Iterator[None]:
         """The folder and the lock."""
-        with contextlib.ExitStack() as stack:
-            try:
-                self.layout.make()
-                stack.enter_context(self.lock.held(wait_s))
-            except OSError as error:
-                raise damage.unwritable(self.layout, error) from error
+        try:
+            self.layout.make()
+            lock = self.lock.take(wait_s)
+        except OSError as error:
+            raise damage.unwritable(self.layout, error) from error
+        try:
             yield
+        finally:
+            os.close(lock)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[_Opened]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+READ_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)  # no slots: the paths are made once
@@ -113,6 +114,15 @@ def write_synced(path: Path, data: bytes, *, exclusive: bool = False) -> None:
 def read_bytes(path: Path) -> bytes | None:
     """The file's bytes; None where there is no such file. Raises OSError for everything else."""
     try:
-        return path.read_bytes()
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    try:
+        blocks = []
+        while block := os.read(fd, READ_BYTES):
+            blocks.append(block)
+            if len(block) < READ_BYTES:
+                break
+        return b"".join(blocks)
+    finally:
+        os.close(fd)

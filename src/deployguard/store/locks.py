@@ -4,9 +4,7 @@ Both are locks of the operating system, as the state's is: a process that is kil
 that is left behind blocks nobody. What stands in it (who, where, since when) is for people and for whoever stands by.
 """
 
-import fcntl
 import os
-import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +14,11 @@ from pydantic import ConfigDict
 
 from deployguard.codec import CAMEL, Duration, dumps
 from deployguard.store.layout import FILE_MODE, Layout
+from deployguard.store.os_lock import is_taken, take
 from deployguard.store.owner import Owner, read_record, write_record
 
 LEASE_LASTS = timedelta(seconds=60)
+READERS_LOOK_S = 0.03  # whoever looks whether a lock is taken holds it for a moment
 FIRST_INTERVAL = timedelta(seconds=10)  # until the first tick says another
 ONCE = "watch --once"
 """The `via` of a controller that comes and goes: between two rounds it holds no lock and watches all the same."""
@@ -78,17 +78,10 @@ class _ProcessLock:
 
     def take(self, layout: Layout) -> bool:
         """Without waiting; False where another process, or another holder in this one, has it."""
-        if self._fd is not None:
-            return True
-        layout.make()
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-        for _ in range(3):  # a reader who looks whether it is taken holds it for a moment
-            if _try_lock(fd, fcntl.LOCK_EX):
-                self._fd = fd
-                return True
-            time.sleep(0.01)
-        os.close(fd)
-        return False
+        if self._fd is None:
+            layout.make()
+            self._fd = take(self._path, wait_s=READERS_LOOK_S)
+        return self._fd is not None
 
     def write(self, record: bytes) -> None:
         if self._fd is not None:
@@ -101,16 +94,7 @@ class _ProcessLock:
 
     def taken(self) -> bool:
         """Some process holds it now. Creates nothing."""
-        if self._fd is not None:
-            return True
-        try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            return not _try_lock(fd, fcntl.LOCK_SH)
-        finally:
-            os.close(fd)
+        return self.mine or is_taken(self._path)
 
 
 class ControllerLock:
@@ -242,11 +226,3 @@ class DeployLock:
 def read_lease(folder: Path, environment: str) -> Lease | None:
     """The lease of the environment's running or dead deploy; None where there is none."""
     return DeployLock(folder, environment).read()
-
-
-def _try_lock(fd: int, kind: int) -> bool:
-    try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
