@@ -124,11 +124,11 @@ class Courier:
         self, state: State, settings: Environment, now: datetime, report: "_Report"
     ) -> tuple[Effect, ...]:
         """Start a turn for each channel that has something due; answers the commands, which are to be claimed."""
-        under_way = self._turns.under_way
+        busy = self._turns.busy
         turns: dict[str, list[Notice]] = {}
         commands: list[Effect] = []
         for effect in state.outbox:
-            if effect.id in under_way or effect.id in self._leaving:
+            if effect.id in self._leaving or effect.channel in busy:
                 continue
             if effect.kind is EffectKind.RUN:
                 commands.append(effect)
@@ -136,7 +136,7 @@ class Courier:
             channel = settings.channels.get(effect.channel or "")
             if channel is None:
                 self._drop(effect, f"the config has no channel {effect.channel}", report)
-            elif channel.name in self._turns.busy or not self._memory.of(effect.id).due(now):
+            elif not self._memory.of(effect.id).due(now):
                 continue
             elif len(turn := turns.setdefault(channel.name, [])) < self._most:
                 event = self._store.event(effect.seq or 0)

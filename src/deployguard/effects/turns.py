@@ -4,7 +4,7 @@ A channel's turn stops at its first failure: a receiver that hangs keeps neither
 waiting, and costs one try a tick. Nothing here touches the store or the metric store.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -50,7 +50,6 @@ class _Turn:
     """A thread that carries out some effects."""
 
     thread: Thread
-    ids: frozenset[str]
     command: bool = False
 
 
@@ -70,16 +69,11 @@ class Turns:
         """The channels that have a turn."""
         return frozenset(self._turns)
 
-    @property
-    def under_way(self) -> frozenset[str]:
-        """The ids of the effects that a thread has."""
-        return frozenset(effect_id for turn in self._turns.values() for effect_id in turn.ids)
-
     def send(self, channel: str, notices: list[Notice]) -> None:
-        self._start(channel, (notice.effect for notice in notices), partial(self._send_all, notices))
+        self._start(channel, partial(self._send_all, notices))
 
     def run(self, effect: Effect, environment: str) -> None:
-        self._start(effect.id, (effect,), partial(self._run, effect, environment), command=True)
+        self._start(effect.id, partial(self._run, effect, environment), command=True)
 
     def join(self, deadline: float) -> None:
         """Wait until everything ended, or the monotonic clock shows `deadline`."""
@@ -108,9 +102,9 @@ class Turns:
             del self._turns[name]
         return outcomes
 
-    def _start(self, name: str, effects: Iterable[Effect], work: Callable[[], None], *, command: bool = False) -> None:
+    def _start(self, name: str, work: Callable[[], None], *, command: bool = False) -> None:
         thread = Thread(target=work, name=f"deliver {name}", daemon=True)
-        self._turns[name] = _Turn(thread, frozenset(effect.id for effect in effects), command)
+        self._turns[name] = _Turn(thread, command)
         thread.start()
 
     def _send_all(self, notices: list[Notice]) -> None:

@@ -117,8 +117,8 @@ def test_without_shell_nothing_is_expanded() -> None:
 
 
 def test_standard_input_is_closed_so_that_a_question_is_not_waited_for() -> None:
-    ran = run(shell("read answer || echo nobody"))
-    assert ran.lines == ["nobody"]
+    ran = run(shell("read answer || echo nobody; readlink /proc/self/fd/0"))
+    assert ran.lines == ["nobody", "/dev/null"]
 
 
 @pytest.mark.parametrize(
@@ -230,6 +230,14 @@ def test_a_clean_up_on_sigterm_gets_its_time_and_its_words_are_kept(short_grace:
     assert ran.lines == ["up", "cleaned up"]
     assert (ran.finished.exit_code, ran.finished.error) == (3, "aborted by an emergency")
     assert not ran.finished.ok
+
+
+def test_a_grandchild_may_clean_up_too(short_grace: None, tmp_path: Path) -> None:
+    file = tmp_path / "cleaned"
+    inner = f"trap 'echo yes > {file}; exit' TERM; echo ready; while true; do sleep 0.05; done"
+    (tmp_path / "inner.sh").write_text(inner)
+    run(shell("sh inner.sh & sleep 60", timeout=timedelta(seconds=0.4)), cwd=tmp_path)
+    assert file.read_text() == "yes\n"
 
 
 def test_a_stop_that_stands_before_the_start_ends_the_command_at_once(short_grace: None) -> None:
