@@ -5,7 +5,6 @@ seconds; the arms come from the percentages that are really set. A bucket's samp
 does not depend on who asks or when, so evidence that is read again is the same.
 """
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,6 @@ from deployguard.guard.values import (
     CheckRound,
     Evidence,
     Exposure,
-    Population,
     Question,
     Reading,
     Rounds,
@@ -29,8 +27,8 @@ from deployguard.guard.values import (
     SampleKind,
     SourceState,
 )
-from deployguard.guard.windows import edge_at_or_after
 from deployguard.state import State
+from support.crowd import Slice, Span, binomial, meets, poisson, slices, within
 
 START = datetime(2026, 11, 22, 13, 29, 40, tzinfo=UTC)
 FOREVER = datetime(2100, 1, 1, tzinfo=UTC)
@@ -51,19 +49,6 @@ class Fault:
 
     def active(self, at: datetime) -> bool:
         return self.since <= at < self.until
-
-
-Span = tuple[datetime, datetime]
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Users who see the same thing: their share, the flags they have, and those that the bucket keeps from them."""
-
-    share: float
-    on: frozenset[str]
-    treated: frozenset[str]
-    kept_out: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -121,7 +106,7 @@ class World:
                 )
                 for unit in guarded(state, environment, now)
             },
-            offline=_within(now, self.offline),
+            offline=within(now, self.offline),
         )
 
     def forget_after(self, now: datetime) -> None:
@@ -157,28 +142,28 @@ class World:
 
     def _draw(self, index: int) -> Iterator[Cell]:
         at = self._at(index)
-        if index < 0 or _within(at, self.quiet):
+        if index < 0 or within(at, self.quiet):
             return
         random = Random((self.seed << 40) + (self._salt << 32) + index)
-        left = _poisson(random, self.per_second * 10)
-        views = _poisson(random, self.views_per_second * 10)
+        left = poisson(random, self.per_second * 10)
+        views = poisson(random, self.views_per_second * 10)
         share = 1.0
         active = [fault for fault in self.faults if fault.active(at)]
         jitter = random.uniform(0.95, 1.05)
         for part in self._layout(at):
             chance = min(1.0, part.share / share) if share > 1e-12 else 1.0
-            requests, seen = _binomial(random, left, chance), _binomial(random, views, chance)
+            requests, seen = binomial(random, left, chance), binomial(random, views, chance)
             left, views, share = left - requests, views - seen, share - part.share
             met = [fault for fault in active if fault.flag is None or fault.flag in part.on]
-            bad = _binomial(random, requests, min(1.0, self.errors + sum(fault.errors for fault in met)))
+            bad = binomial(random, requests, min(1.0, self.errors + sum(fault.errors for fault in met)))
             ms = self.ms * jitter * math.prod(fault.slower for fault in met)
             lcp = self.lcp * jitter * math.prod(fault.vitals for fault in met)
             yield Cell(part, requests, bad, ms, bin_of(ms), seen, lcp, bin_of(lcp))
 
     def _read(self, question: Question, environment: Environment, now: datetime) -> Reading:
         last = (now - self.start) // BUCKET - 1
-        opened = -((self.start - edge_at_or_after(max(question.since, now - question.window))) // BUCKET)
         floor = -((self.start - question.since) // BUCKET)
+        opened = max(floor, (now - question.window - self.start) // BUCKET)
         total = _Sum()
         index, first = last, last + 1
         while index >= opened or (0 < total.count < question.at_least and index >= max(floor, 0)):
@@ -199,10 +184,10 @@ class World:
                 failed = self._failed(number) > 0
                 total.add(len(checks), len(checks) if failed else 0, 80.0, bin_of(80.0), at)
             return
-        if _within(at, self.broken_log):
+        if within(at, self.broken_log):
             return
         for cell in self._cells(index):
-            if _meets(cell.of, question, self.ids):
+            if meets(cell.of, question, self.ids):
                 if question.kind is SampleKind.REQUEST:
                     total.add(cell.requests, cell.bad, cell.ms, cell.ms_bin, at)
                 else:
@@ -218,11 +203,11 @@ class World:
 
     def _source(self, name: str, kind: str, now: datetime) -> SourceState:
         index = (now - self.start) // BUCKET - 1
-        while index >= 0 and (_within(self._at(index), self.quiet) or _within(self._at(index), self.broken_log)):
+        while index >= 0 and (within(self._at(index), self.quiet) or within(self._at(index), self.broken_log)):
             index -= 1
         newest = self._at(index) + BUCKET if index >= 0 else None
         silent = newest if kind == "request" and newest is not None and now - newest >= 2 * BUCKET else None
-        error = "Permission denied" if kind == "request" and _within(now, self.broken_log) else None
+        error = "Permission denied" if kind == "request" and within(now, self.broken_log) else None
         seen = 0 if silent else 100
         return SourceState(
             name=name, kinds=(kind,), connected=True, error=error, newest=newest, silent_since=silent,
@@ -244,7 +229,7 @@ class World:
                 fault.checks and fault.active(at) and (fault.flag is None or fault.flag in on) for fault in self.faults
             )
             before = self._failed_in_row[-1] if self._failed_in_row else 0
-            self._failed_in_row.append(before + 1 if fails or _within(at, self.offline) else 0)
+            self._failed_in_row.append(before + 1 if fails or within(at, self.offline) else 0)
             self._failed_before.append(self._failed_before[-1] + (self._failed_in_row[-1] > 0))
         return self._failed_in_row[number]
 
@@ -301,85 +286,3 @@ class _Sum:
             min(start, end), end, self.count, self.bad, self.total, self.largest, Histogram(self.bins), distinct,
             self.newest, rate,
         )  # fmt: skip
-
-
-def slices(state: State, environment: Environment) -> tuple[Slice, ...]:
-    """All users, cut by what they see: for each seed its thresholds, seeds independent, requirements asked."""
-    seeds: dict[str, list[str]] = {}
-    for key, flag in state.flags.items():
-        if flag.on:
-            seeds.setdefault(flag.seed, []).append(key)
-    cuts = []
-    for keys in seeds.values():
-        edges = sorted({0, 10_000, *(state.flag(key).percentage for key in keys)})
-        cuts.append(
-            [
-                ((high - low) / 10_000, frozenset(key for key in keys if state.flag(key).percentage > low))
-                for low, high in itertools.pairwise(edges)
-            ]
-        )
-    split = {key for keys in seeds.values() for key in keys if state.flag(key).percentage < 10_000}
-    out = []
-    for combination in itertools.product(*cuts):
-        raw = frozenset[str]().union(*(on for _, on in combination))
-        decided = {key for key in split if all(_on(need, raw, environment) for need in _needs(key, environment))}
-        out.append(
-            Slice(
-                math.prod(share for share, _ in combination),
-                frozenset(key for key in raw if _on(key, raw, environment)),
-                frozenset(decided & raw),
-                frozenset(decided - raw),
-            )
-        )
-    return tuple(out)
-
-
-def _needs(key: str, environment: Environment) -> tuple[str, ...]:
-    return environment.flags[key].requires if key in environment.flags else ()
-
-
-def _on(key: str, raw: frozenset[str], environment: Environment) -> bool:
-    return key in raw and all(_on(need, raw, environment) for need in _needs(key, environment))
-
-
-def _meets(part: Slice, question: Question, ids: bool) -> bool:
-    match question.population:
-        case Population.EXPOSED:
-            return ids and question.flag in part.treated
-        case Population.OTHERS:
-            return ids and question.flag in part.kept_out
-        case _:
-            return True
-
-
-def _within(at: datetime, spans: Sequence[Span]) -> bool:
-    return any(start <= at < end for start, end in spans)
-
-
-def _poisson(random: Random, mean: float) -> int:
-    if mean > 50:
-        return max(0, round(random.gauss(mean, math.sqrt(mean))))
-    limit, product, count = math.exp(-mean), random.random(), 0
-    while product > limit:
-        product *= random.random()
-        count += 1
-    return count
-
-
-def _binomial(random: Random, count: int, chance: float) -> int:
-    if count == 0 or chance <= 0:
-        return 0
-    if chance >= 1:
-        return count
-    mean = count * chance
-    if min(mean, count - mean) > 30:
-        return min(count, max(0, round(random.gauss(mean, math.sqrt(mean * (1 - chance))))))
-    if chance > 0.5:
-        return count - _binomial(random, count, 1 - chance)
-    # Gaps between successes are geometric: as many draws as successes, not as trials.
-    hits, position, scale = 0, 0, math.log1p(-chance)
-    while True:
-        position += int(math.log(1 - random.random()) / scale) + 1
-        if position > count:
-            return hits
-        hits += 1

@@ -47,13 +47,17 @@ def tell_sources(recorder: Recorder, environment: Environment, evidence: Evidenc
     window = min((trigger.window for trigger in environment.triggers.values()), default=_SILENT_FOR)
     for name, source in evidence.sources.items():
         key = f"source.{name}"
-        why = lost(source, environment, evidence, window, now) if source.connected else None
+        why = lost(source, environment, evidence, window, now)
         quiet = source.silent_since is not None and now - source.silent_since > window
         if why is not None and key not in recorder.state.told:
             error = why.removeprefix(f"{name}: ")
             data = {"source": name, "error": error, "since": _time(source.silent_since or source.newest)}
             _record(recorder, "source.lost", data, key, LOST)
         elif why is None and not quiet and key in recorder.state.told:
+            _record(recorder, "source.recovered", {"source": name, "error": None, "since": None}, key, None)
+    for key in [key for key in recorder.state.told if key.startswith("source.")]:
+        name = key.removeprefix("source.")
+        if name not in evidence.sources:  # nobody asks it any more, or what was damaged was set aside
             _record(recorder, "source.recovered", {"source": name, "error": None, "since": None}, key, None)
 
 
