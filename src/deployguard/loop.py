@@ -1,10 +1,9 @@
-"""A short-lived event loop for a round of requests, imported where it is needed: asyncio takes a while to load.
+"""A short-lived event loop for a round of requests, imported where it is needed: asyncio and socket take a while to load.
 
 Its name lookups are made once a host, in threads that nobody waits for, so that a dead resolver costs the time out of
 the request and never holds up the end of the loop.
 """
 
-import socket
 from collections.abc import Coroutine
 from functools import cache
 from threading import Thread
@@ -27,6 +26,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 @cache
 def _loop_class() -> "type[asyncio.AbstractEventLoop]":
     import asyncio
+    import socket
 
     class Loop(asyncio.SelectorEventLoop):
         """Looks each name up once, in a thread that does not hold up the loop's end.

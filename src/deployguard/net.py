@@ -1,10 +1,8 @@
-"""Speaking HTTP: the one module through which httpx is used, imported where it is needed.
+"""Speaking HTTP: the one module through which httpx is used, imported where it is needed, as ssl is.
 
 Why an exchange failed is told in one place, `explained`: a word (dns, refused, tls, timeout) and a fact that mends it.
 """
 
-import socket
-import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +17,8 @@ from deployguard.loop import run
 from deployguard.plain import plain_line, shortened
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 USER_AGENT = f"deployguard/{__version__}"
@@ -65,7 +65,7 @@ def client(*, connections: int = 10, trust_env: bool = True) -> "httpx.AsyncClie
 
 
 @cache
-def _trusted(file: str | None, folder: str | None) -> ssl.SSLContext:
+def _trusted(file: str | None, folder: str | None) -> "ssl.SSLContext":
     """Certificates that are trusted: httpx's bundle and the machine's own, or what SSL_CERT_FILE and _DIR name."""
     import httpx
 
@@ -94,6 +94,9 @@ def failures() -> tuple[type[Exception], ...]:
 
 def explained(error: BaseException, *, host: str, address: str) -> tuple[Why, str]:
     """Why an exchange failed, and the fact in a few words. `host` and `address` (with its port) are how to name it."""
+    import socket
+    import ssl
+
     causes = list(_causes(error))
     for cause in causes:
         match cause:
@@ -137,7 +140,7 @@ def _said(error: BaseException) -> str:
     return shortened(plain_line(str(error)), 120) or type(error).__name__
 
 
-def _certificate_fact(error: ssl.SSLCertVerificationError, host: str) -> str:
+def _certificate_fact(error: "ssl.SSLCertVerificationError", host: str) -> str:
     if error.verify_code == _EXPIRED:
         return "certificate has ended"
     if error.verify_code in (62, 64):  # X509_V_ERR_HOSTNAME_MISMATCH, IP_ADDRESS_MISMATCH
@@ -162,12 +165,15 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def certificate_ended(error: BaseException) -> bool:
     """Whether the exchange failed because a certificate's time is over."""
+    import ssl
+
     return any(isinstance(c, ssl.SSLCertVerificationError) and c.verify_code == _EXPIRED for c in _causes(error))
 
 
 async def certificate_end(host: str, port: int, timeout_s: float = 3.0) -> datetime | None:
     """When the certificate at `host` ends, where it is good but for its time; None where that cannot be seen."""
     import asyncio
+    import ssl
 
     import httpx
 
@@ -188,6 +194,7 @@ async def certificate_end(host: str, port: int, timeout_s: float = 3.0) -> datet
 async def addresses(host: str, port: int) -> tuple[str, ...]:
     """The host's addresses, in the resolver's order. Raises OSError or UnicodeError, to be `explained`."""
     import asyncio
+    import socket
 
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -4,7 +4,6 @@ The metric store may be gone or broken: then only this process remembers, and af
 instead of at its time. Nothing is lost by that.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -13,7 +12,11 @@ from deployguard.effects.backoff import Attempts
 from deployguard.errors import DeployguardError
 from deployguard.state import Effect
 
-_BROKEN = (sqlite3.Error, OSError, DeployguardError)
+
+def _broken() -> tuple[type[Exception], ...]:
+    import sqlite3
+
+    return (sqlite3.Error, OSError, DeployguardError)
 
 
 class Tried(Protocol):
@@ -60,7 +63,7 @@ class Memory:
             self._table.record_attempt(
                 effect.id, target=target(effect), at=after.last_at, error=error, next_at=after.next_at
             )
-        except _BROKEN:
+        except _broken():
             return
 
     def keep_only(self, effect_ids: set[str]) -> None:
@@ -73,7 +76,7 @@ class Memory:
             return Attempts()
         try:
             tried = self._table.attempts(effect_id)
-        except _BROKEN:
+        except _broken():
             return Attempts()
         return Attempts(len(tried), tried[-1].at, tried[-1].next_at) if tried else Attempts()
 

@@ -19,7 +19,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
@@ -223,6 +222,8 @@ def retry_after(text: str | None, now: datetime) -> timedelta | None:
     """`Retry-After` in seconds or as an HTTP date; None where it says nothing that can be read. RFC 9110, 10.2.3."""
     if text is None:
         return None
+    from email.utils import parsedate_to_datetime
+
     text = text.strip()
     if text.isascii() and text.isdigit() and len(text) < 9:
         return timedelta(seconds=int(text))
