@@ -44,15 +44,14 @@ class Database:
         """One consistent look at the file; None where there is none yet. Raises `state-locked`, DamagedError."""
         with self._lock, self._told():
             connection = self._opened()
-            if connection is None or connection.in_transaction:
-                yield connection
+            if connection is None:
+                yield None
                 return
             connection.execute("BEGIN")
             try:
                 yield connection
             finally:
-                if connection.in_transaction:
-                    connection.rollback()
+                connection.rollback()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -66,8 +65,7 @@ class Database:
                 yield connection
                 connection.commit()
             except BaseException:
-                if connection.in_transaction:
-                    connection.rollback()
+                connection.rollback()
                 raise
 
     def tidied(self) -> None:

@@ -30,7 +30,7 @@ class Bucket(NamedTuple):
 
     start: int
     width: int
-    count: int
+    samples: int
     bad: int
     total: float
     largest: float | None
@@ -51,7 +51,7 @@ def answer(connection: Connection, question: Question, now: datetime) -> Reading
     since = _edge_from(question.since)
     start = max(since, int((now - question.window).timestamp()) // WIDTH * WIDTH)
     found = list(buckets(connection, series, start, int(now.timestamp())))
-    count = sum(bucket.count for bucket in found)
+    count = sum(bucket.samples for bucket in found)
     if 0 < count < question.at_least:
         start = since
         for bucket in buckets(connection, series, since, found[-1].start - 1):
@@ -59,7 +59,7 @@ def answer(connection: Connection, question: Question, now: datetime) -> Reading
                 start = found[-1].start
                 break
             found.append(bucket)
-            count += bucket.count
+            count += bucket.samples
     users = users_since(connection, question.metric, flag or None, arm, from_s(start)) if found else 0
     return summed(found, from_s(start), now, users)
 
@@ -80,7 +80,7 @@ def summed(found: list[Bucket], start: datetime, end: datetime, users: int = 0) 
     return Reading(
         start=start,
         end=end,
-        count=sum(bucket.count for bucket in found),
+        count=sum(bucket.samples for bucket in found),
         bad=sum(bucket.bad for bucket in found),
         total=sum(bucket.total for bucket in found),
         largest=max((bucket.largest for bucket in found if bucket.largest is not None), default=0.0),
@@ -96,7 +96,7 @@ def _rate(found: list[Bucket], start: datetime, end: datetime) -> float:
     newest, width = found[0].start, found[0].width
     until = min(newest + width, max(end.timestamp(), newest + 1))
     begin = max(start.timestamp(), newest + width - max(RATE_SPAN, width))
-    count = sum(bucket.count for bucket in found if bucket.start >= begin)
+    count = sum(bucket.samples for bucket in found if bucket.start >= begin)
     return float(count / max(until - begin, 1.0))
 
 

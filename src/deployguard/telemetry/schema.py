@@ -55,7 +55,7 @@ CREATE TABLE firsts (
   PRIMARY KEY (life, metric, hash, since)
 ) WITHOUT ROWID;
 CREATE TABLE sources (
-  name TEXT PRIMARY KEY, error TEXT, read_at INTEGER, line_at INTEGER, newest REAL, position TEXT,
+  name TEXT PRIMARY KEY, error TEXT, doubt TEXT, read_at INTEGER, line_at INTEGER, newest REAL, position TEXT,
   skipped INTEGER NOT NULL DEFAULT 0, reason TEXT, dropped_future INTEGER NOT NULL DEFAULT 0,
   dropped_old INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;

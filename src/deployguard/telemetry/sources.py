@@ -26,7 +26,9 @@ def source_states(connection: Connection | None, environment: Environment, now: 
     for name, source in named.items():
         numbers = tuple(key for key in source.fields if key not in _REQUEST_FIELDS)
         out[name] = _state(connection, name, (REQUEST, *numbers), rows.get(name), window, now, follows=True)
-    for name in rows.keys() - named.keys() if connection is not None else ():
+    if connection is None:
+        return out
+    for name in sorted(rows.keys() - named.keys()):
         kinds = tuple(_connected(connection, name, environment))
         fed = tuple(kind for kind, _ in _fed(connection, name))
         found = _state(connection, name, kinds or fed, rows[name], window, now, follows=False, connected=bool(kinds))
@@ -39,7 +41,7 @@ _Row = tuple[str | None, int | None, int | None, float | None]
 
 
 def _rows(connection: Connection) -> dict[str, _Row]:
-    found = connection.execute("SELECT name, error, read_at, line_at, newest FROM sources")
+    found = connection.execute("SELECT name, coalesce(error, doubt), read_at, line_at, newest FROM sources")
     return {name: (error, read_at, line_at, newest) for name, error, read_at, line_at, newest in found}
 
 

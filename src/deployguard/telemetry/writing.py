@@ -171,11 +171,14 @@ def write_source(connection: Connection, source: str, batch: Batch, position: JS
     now = to_us(batch.now)
     connection.execute("INSERT OR IGNORE INTO sources (name) VALUES (?)", (source,))
     connection.execute(
-        "UPDATE sources SET read_at = ?, line_at = CASE WHEN ? THEN ? ELSE coalesce(line_at, ?) END,"
+        "UPDATE sources SET error = NULL, doubt = CASE WHEN ? THEN NULL ELSE coalesce(?, doubt) END,"
+        " read_at = ?, line_at = CASE WHEN ? THEN ? ELSE coalesce(line_at, ?) END,"
         " newest = max(coalesce(newest, 0), ?), skipped = skipped + ?, reason = coalesce(reason, ?),"
         " dropped_future = dropped_future + ?, dropped_old = dropped_old + ?,"
         " position = coalesce(?, position) WHERE name = ?",
         (
+            batch.accepted > 0,
+            counted.error,
             now,
             bool(batch.accepted or counted.lines),
             now,
