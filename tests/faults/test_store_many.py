@@ -80,6 +80,38 @@ def test_eight_processes_lose_no_commit_and_no_event(tmp_path: Path) -> None:
     assert [finding for finding in verify(tmp_path, "prod") if not finding.ok] == []
 
 
+def test_a_reader_among_writers_is_never_refused(tmp_path: Path) -> None:
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path), f"w-{number}", "200"], stdin=subprocess.PIPE, text=True
+        )
+        for number in range(2)
+    ]
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    revision = reads = 0
+    while any(writer.poll() is None for writer in writers):
+        store = FileStore(tmp_path, "prod")
+        state = store.read()
+        assert state.revision >= revision
+        revision = state.revision
+        newest = next(store.events(newest_first=True), None)
+        assert (newest.seq if newest else 0) >= state.head.seq
+        behind = list(store.events(after=max(0, revision - 5)))
+        assert [event.seq for event in behind] == list(
+            range(max(0, revision - 5) + 1, behind[-1].seq + 1 if behind else 1)
+        )
+        reads += 1
+    for writer in writers:
+        assert writer.wait() == 0
+        assert writer.stdin is not None
+        writer.stdin.close()
+    assert FileStore(tmp_path, "prod").read().revision == 400
+    assert reads > 20
+
+
 CONTROLLER = """
 import sys, time
 from datetime import UTC, datetime, timedelta

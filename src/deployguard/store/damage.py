@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deployguard.errors import Code, DeployguardError, Offer, Place, fail
-from deployguard.state import SCHEMA_VERSION
+from deployguard.state import SCHEMA_VERSION, State
 from deployguard.store.document import DamagedError, NewerError
 from deployguard.store.layout import Layout, read_bytes, write_synced
+from deployguard.store.log import Tail
 
 STAMP = "%Y%m%dT%H%M%SZ"
 
@@ -31,6 +32,16 @@ def damaged(layout: Layout, problem: DamagedError, path: Path | None = None) -> 
         now=f"{kept}; applications keep the last flags they read (exit 5)",
         next=_ways_back(layout),
     )
+
+
+def foreign_log(layout: Layout, end: Tail, state: State) -> DeployguardError:
+    """The log and the document do not belong together: one of them is older than the other, or gone."""
+    if end.newer is None:
+        problem = DamagedError(end.lost or "", "every event up to the last commit")
+        return damaged(layout, problem, layout.log)
+    found = f"revision {state.revision} with event {state.head.seq}" if layout.state.exists() else "no state.json"
+    problem = DamagedError(f"{found}, but audit.jsonl goes up to event {end.newer}", "the last commit's document")
+    return damaged(layout, problem)
 
 
 def newer(layout: Layout, problem: NewerError) -> DeployguardError:

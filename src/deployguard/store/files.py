@@ -30,6 +30,7 @@ from deployguard.store.state_lock import StateLock
 
 WAIT_S = 10.0
 EMERGENCY_WAIT_S = 30.0
+READ_AGAIN = 10  # times, where commits keep coming between the two looks of a read
 
 PENDING_BYTES = 8 * 1024
 """How much of the log's end the document carries before the log is fsynced."""
@@ -139,19 +140,22 @@ class FileStore:
         return state
 
     def _read(self) -> tuple[Document, Tail]:
-        """The document with the log's end as it belongs to it."""
-        for _ in range(10):
+        """The document with the log's end as it belongs to it. Raises `state-damaged` where it does not."""
+        document = Document(State(environment=self.environment))
+        for _ in range(READ_AGAIN):
             try:
                 raw = read_bytes(self.layout.state)
                 with _opened_log(self.layout.log) as log:
                     document = self._decode(raw)
                     end = tail(log, document)
+                if end.newer is None and end.lost is None:
+                    return document, end
+                if read_bytes(self.layout.state) == raw:
+                    raise damage.foreign_log(self.layout, end, document.state)
             except OSError as error:
                 raise damage.unreadable(self.layout, error) from error
-            if (end.newer is None and end.lost is None) or read_bytes(self.layout.state) == raw:
-                break  # else another commit came between the two reads
-        self._trust(end, document)
-        return document, end
+            # Another commit came between the two looks: look again.
+        return document, Tail(document.log_bytes)
 
     def _decode(self, raw: bytes | None) -> Document:
         if raw is None:
@@ -166,20 +170,6 @@ class FileStore:
             raise damage.newer(self.layout, error) from error
         self._last = (raw, document)
         return document
-
-    def _trust(self, end: Tail, document: Document) -> None:
-        """Raises `state-damaged` where the log is not the document's."""
-        if end.newer is not None:  # an older state.json was put there, or none is
-            found = f"revision {document.state.revision} with event {document.state.head.seq}"
-            if not self.layout.state.exists():
-                found = "no state.json"
-            problem = DamagedError(
-                f"{found}, but audit.jsonl goes up to event {end.newer}", "the last commit's document"
-            )
-            raise damage.damaged(self.layout, problem)
-        if end.lost is not None:
-            problem = DamagedError(end.lost, "every event up to the last commit")
-            raise damage.damaged(self.layout, problem, self.layout.log)
 
     @contextlib.contextmanager
     def _writing(self, wait_s: float) -> Iterator[None]:
