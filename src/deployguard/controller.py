@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from deployguard.config.values import Environment, HealthCheck
-from deployguard.effects.deliver import deliver
+from deployguard.effects.courier import Courier
 from deployguard.errors import Code, DeployguardError, Place, Problem
 from deployguard.guard.clock import settle
 from deployguard.guard.decide import Decision, decide
@@ -29,6 +29,8 @@ from deployguard.telemetry.probes import due, probe_all, probe_connectivity
 
 ROLL_UP_EVERY = timedelta(minutes=10)
 PROBE_GRACE_S = 1.0  # how long an ordinary tick waits for the probes that it began
+DELIVERY_S = 20.0  # for a round of its own
+DELIVERY_GRACE_S = 1.0  # a slow receiver goes on in a thread of its own
 COMMIT_TRIES = 8
 
 
@@ -50,6 +52,9 @@ class Controller:
         self._session = session
         self._actor = Actor(name=name, via=Via.CONTROLLER)
         self._metrics: MetricStore = session.metrics()
+        self._courier = Courier(
+            session.store, self._metrics, masker=session.masker, environ=session.environ, cwd=session.root
+        )
         self._prober = ThreadPoolExecutor(1, thread_name_prefix="deployguard-probes")
         self._probing: Future[None] | None = None
         self._rolled_up: datetime | None = None
@@ -64,7 +69,7 @@ class Controller:
         self._probe(settings, full=full)
         self._read_logs(state, settings)
         ticked = self._decide_and_commit(settings)
-        deliver(ticked.state, session.store, self._metrics, settings, session.clock())
+        self._courier.deliver(ticked.state, settings, session.clock(), wait_s=DELIVERY_S if full else DELIVERY_GRACE_S)
         self._tidy(settings, ticked.now)
         return ticked
 
@@ -79,6 +84,7 @@ class Controller:
         self._session.change(told, self._actor)
 
     def close(self) -> None:
+        self._courier.close(self._session.clock())
         self._prober.shutdown(wait=False, cancel_futures=True)
         self._metrics.close()
 
@@ -101,12 +107,17 @@ class Controller:
                 return
 
     def _probe_round(self, checks: tuple[HealthCheck, ...], settings: Environment) -> None:
-        rounds: tuple[CheckRound, ...] = probe_all(checks, settings.base_url, self._session.clock)
+        rounds: tuple[CheckRound, ...] = probe_all(
+            checks,
+            settings.base_url,
+            self._session.clock,
+            last_rounds=self._metrics.last_rounds(),
+            mask=self._session.masker.mask,
+        )
         failing = any(not found.ok for found in rounds)
         self._offline = bool(failing and settings.connectivity and not probe_connectivity(settings.connectivity))
         now = self._session.clock()
-        for found in rounds:
-            self._metrics.add_round(found, now)
+        self._metrics.add_rounds(rounds, now)
 
     def _read_logs(self, state: State, settings: Environment) -> None:
         exposer = exposer_of(state, settings, self._session.clock())

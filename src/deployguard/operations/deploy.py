@@ -204,7 +204,7 @@ class _Deploy:
             found = ChecksRound(
                 environment=self.session.environment,
                 at=at,
-                checks=probe_all(checks, self.settings.base_url, self.session.clock),
+                checks=probe_all(checks, self.settings.base_url, self.session.clock, mask=self.session.masker.mask),
             )
             rounds.append(found)
             good_since = None if found.failing else good_since or at
@@ -313,7 +313,7 @@ class _Deploy:
         )
 
     def _not_stable(self, found: ChecksRound) -> Problem:
-        bad = "; ".join(f"{check.check}: {check.detail or check.why}" for check in found.checks if not check.ok)
+        bad = "; ".join(f"{check.check}: {plan.fact_of(check)}" for check in found.checks if not check.ok)
         version = self.ask.version or "the new version"
         return Problem(
             Code.NOT_STABLE,

@@ -59,7 +59,7 @@ def plan_deploy(session: Session, ask: DeployAsk) -> DeployPlan:
     refuse_second_deploy(session, state, read_lease(session.state_dir, session.environment), now)
     definitions = session.definitions(state)
     retried = flags_to_retry(session, state, definitions, ask)
-    checks = probe_all(tuple(settings.checks.values()), settings.base_url, session.clock)
+    checks = probe_all(tuple(settings.checks.values()), settings.base_url, session.clock, mask=session.masker.mask)
     env = child_environment(session.environ, settings.name, ask.version)
     commands = tuple(_command(session, command, env) for command in settings.deploy)
     _, verdicts = judged.observe(session, state, settings, now)
@@ -93,7 +93,12 @@ def plan_deploy(session: Session, ask: DeployAsk) -> DeployPlan:
 def _problems(commands: tuple[PlannedCommand, ...], checks: tuple[CheckRound, ...]) -> tuple[str, ...]:
     missing = dict.fromkeys(command.program for command in commands if not command.found)
     bad = [f"{program} is not found" for program in missing]
-    return (*bad, *(f"check {check.check} fails: {check.detail or check.why}" for check in checks if not check.ok))
+    return (*bad, *(f"check {check.check} fails: {fact_of(check)}" for check in checks if not check.ok))
+
+
+def fact_of(check: CheckRound) -> str:
+    """Why a check fails, in one line: what stands before the answer that it got."""
+    return (check.detail or check.why or "").split("\n", 1)[0]
 
 
 def _command(session: Session, command: Command, env: dict[str, str]) -> PlannedCommand:

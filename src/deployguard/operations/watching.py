@@ -206,7 +206,7 @@ def check_now(session: Session) -> ChecksRound:
     return ChecksRound(
         environment=session.environment,
         at=session.clock(),
-        checks=probe_all(tuple(settings.checks.values()), settings.base_url, session.clock),
+        checks=probe_all(tuple(settings.checks.values()), settings.base_url, session.clock, mask=session.masker.mask),
     )
 
 

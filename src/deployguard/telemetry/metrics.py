@@ -158,6 +158,10 @@ class MetricStore:
             {key: Exposure() for key, _, _ in wanted},
         )
 
+    def users_per_day(self, now: datetime) -> int | None:
+        """Distinct users a day; None where no request carried an id."""
+        return self._read(lambda connection: users.users_per_day(connection, now), None)
+
     def source_states(self, environment: Environment, now: datetime) -> dict[str, SourceState]:
         """Every source of this environment. A store that was damaged stands as a source `metrics` with an error."""
 

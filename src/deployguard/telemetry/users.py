@@ -277,3 +277,18 @@ def exposure(connection: Connection, flag: str, since: datetime) -> Exposure:
         users=max((users for _, users, _ in met), default=0) * _ALL // scope[1],
         requests=sum(samples for metric, _, samples in met if metric == REQUEST),
     )
+
+
+def users_per_day(connection: Connection, now: datetime) -> int | None:
+    """Distinct users of a day: the mean of the whole days that are kept, else today's so far; None where none came."""
+    today = to_us(now) // (_DAY // timedelta(microseconds=1)) * (_DAY // timedelta(microseconds=1))
+    rows = connection.execute(
+        "SELECT s.since, m.users, s.cutoff FROM scopes s JOIN met m ON m.scope = s.id"
+        " WHERE s.flag = '' AND m.metric = ? AND m.arm = ?",
+        (REQUEST, EVERYONE),
+    ).fetchall()
+    days = {since: users * _ALL / cutoff for since, users, cutoff in rows}
+    whole = [count for since, count in days.items() if since < today]
+    if whole:
+        return round(float(sum(whole) / len(whole)))
+    return round(float(days[today])) if today in days else None
