@@ -21,6 +21,10 @@ def schema() -> str:
     }
     found.pop("title")
     found["properties"]["schemaVersion"]["const"] = REPORT_VERSION
+    for part in (found, *found["$defs"].values()):
+        if "properties" in part:
+            part["required"] = list(part["properties"])  # every field is always written
+            part.pop("additionalProperties", None)  # a later report may have more: readers pass it over
     return json.dumps(head | found, indent=2, ensure_ascii=False) + "\n"
 
 

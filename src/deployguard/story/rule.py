@@ -16,7 +16,7 @@ from deployguard.config.condition import Condition, Unit
 from deployguard.config.grammar import format_condition
 from deployguard.guard.values import Population, Result, Verdict
 from deployguard.story.causes import cause_words
-from deployguard.story.numbers import counted, value_with_unit
+from deployguard.story.numbers import count_words, counted, value_with_unit
 from deployguard.story.plain import plain
 from deployguard.story.rule_parts import parts
 
@@ -87,8 +87,9 @@ def evidence_words(verdict: Verdict, others: Verdict | None) -> str:
     if others is not None and others.verdict is Result.FAIL:
         said.append("users without it are equally hurt")
     elif verdict.bad and verdict.source == "requests" and verdict.rule.startswith("errorRate"):
-        own = "of its " if verdict.population is Population.EXPOSED else ""
-        said.append(f"{counted(verdict.bad, f'{own}request', f'{own}requests')} failed")
+        own = verdict.population is Population.EXPOSED
+        failed = f"{count_words(verdict.bad)} of its requests" if own else counted(verdict.bad, "request")
+        said.append(f"{failed} failed")
     return "; ".join(said)
 
 

@@ -8,7 +8,7 @@ from deployguard.state import Phase
 from deployguard.story.explain import paragraph
 from deployguard.story.numbers import count_words, duration_words, utc_stamp
 from deployguard.story.plain import plain
-from deployguard.story.report.values import Outcome, Report, ReportAct, ReportRollout
+from deployguard.story.report.values import Outcome, Report, ReportAct, ReportRollback, ReportRollout
 from deployguard.story.telling.releases import ended_words
 
 # What means something anywhere in a line. An underscore inside a word does not, and names are full of them.
@@ -24,6 +24,7 @@ def markdown(report: Report) -> str:
     if report.error:
         blocks.append(escaped(paragraph(report.error)))
     blocks += [_act(act) for act in report.acted]
+    blocks += [escaped(paragraph(one.sentence)) for one in by_people(report)]
     blocks += ["\n".join(_commands(report))] if _commands_matter(report) else []
     blocks += ["\n".join(_rollouts(report.rollouts))] if report.rollouts else []
     blocks.append(_ending(report))
@@ -99,8 +100,15 @@ def _state(one: ReportRollout) -> str:
             return str(phase)
 
 
+def by_people(report: Report) -> tuple[ReportRollback, ...]:
+    """What people took back or restored: the acts tell what triggers did."""
+    told = {act.rollback_id for act in report.acted}
+    return tuple(one for one in report.rollbacks if one.trigger is None and one.id not in told)
+
+
 def _ending(report: Report) -> str:
-    undo = [f"Undo: {code(act.undo)}" for act in report.acted if act.undo]
+    ways = [*(act.undo for act in report.acted), *(one.undo for one in report.rollbacks if one.undoes is None)]
+    undo = [f"Undo: {code(way)}" for way in ways if way]
     running = [] if report.outcome is not Outcome.RUNNING else [f"as of {utc_stamp(report.made_at)}"]
     head = f"audit head {code(report.audit_head[:8])}" if report.audit_head else "no event yet"
     return " · ".join([*dict.fromkeys(undo), f"release {code(report.release)}", head, *running])

@@ -9,6 +9,7 @@ from deployguard.state import Phase
 from deployguard.story.explain import paragraph
 from deployguard.story.numbers import count_words, duration_words, utc_stamp
 from deployguard.story.plain import plain
+from deployguard.story.report.as_markdown import by_people
 from deployguard.story.report.values import Report, ReportRollout, ReportStep
 from deployguard.story.telling.releases import ended_words
 
@@ -28,7 +29,8 @@ def html(report: Report) -> str:
         f"<h1>{title}</h1>",
         f"<p>Release {_text(report.release)} by {_text(report.by)}, {utc_stamp(report.started_at)}.</p>",
         *([f"<p>{_text(paragraph(report.error))}</p>"] if report.error else []),
-        *(f"<p>{_text(paragraph(act.sentence))}{_undo(act.undo)}</p>" for act in report.acted),
+        *(_told(act.sentence, act.undo) for act in report.acted),
+        *(_told(one.sentence, one.undo) for one in by_people(report)),
         _table("Rollouts", ("rollout", "now", "step", "state", "users who saw it"), map(_rollout, report.rollouts)),
         _table("Steps", ("when", "rollout", "change", "seen by", "why"), map(_step, report.steps)),
         _table("Commands", ("command", "ended", "took"), _commands(report)),
@@ -51,8 +53,9 @@ def _text(text: str) -> str:
     return escape(plain(text, 2_000))
 
 
-def _undo(command: str | None) -> str:
-    return f" Undo: <code>{_text(command)}</code>" if command else ""
+def _told(sentence: str, undo: str | None) -> str:
+    way = f" Undo: <code>{_text(undo)}</code>" if undo else ""
+    return f"<p>{_text(paragraph(sentence))}{way}</p>"
 
 
 def _table(title: str, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -121,6 +121,8 @@ class ReportRollback:
     flags: tuple[str, ...] = ()
     undoes: str | None = None
     undone_by: str | None = None
+    sentence: str = ""
+    undo: str | None = None  # the command; None where it was undone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

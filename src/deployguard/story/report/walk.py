@@ -121,7 +121,7 @@ class Walk:
         track.percentage = after if after is not None else track.percentage
         track.trigger = facts.maybe("trigger") or (None if changed else track.trigger)
         track.rollback_id = facts.maybe("rollbackId") or track.rollback_id
-        if changed:
+        if changed or facts.event.type == "rollout.resumed":  # what was counted so far is of the state before
             track.entered = index if track.percentage else None
 
     def _met(self, track: Track, facts: Facts) -> None:
@@ -194,6 +194,7 @@ class Walk:
         if rollback is None or not (leads or facts.maybe("release") == self.release.id):
             return
         record = self.state.rollbacks.get(rollback)
+        words, undone = explain(event), record.undone_by if record else None
         self.rollbacks.append(
             ReportRollback(
                 id=rollback,
@@ -204,7 +205,9 @@ class Walk:
                 reason=plain(event.reason) if event.reason else None,
                 flags=tuple(flag.text("flagId") for flag in facts.each("flags")),
                 undoes=facts.maybe("undoes"),
-                undone_by=record.undone_by if record else None,
+                undone_by=undone,
+                sentence=words.short,
+                undo=None if undone else words.undo,
             )
         )
         if event.type == "rollback.undone":
@@ -212,10 +215,10 @@ class Walk:
                 self._restored(facts, track)
 
     def _restored(self, facts: Facts, track: Track) -> None:
-        index = self._row(facts, track.lead, None)
-        after = self.steps[index].to
-        if after is None:
+        if track.lead not in (flag.maybe("flagId") for flag in facts.each("flags")):
             return
+        index = self._row(facts, track.lead, None)
+        after = self.steps[index].to or 0
         track.percentage, track.trigger = after, None
         track.phase = Phase.PAUSED if after else Phase.ROLLED_BACK
         track.entered = index if after else None

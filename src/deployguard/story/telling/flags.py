@@ -25,13 +25,12 @@ def _how(facts: Facts, before: Facts, after: Facts) -> str:
     old, new = before.number("percentage"), after.number("percentage")
     if facts.maybe("move") == "target" or (was == is_ and old == new and before.data != after.data):
         dropped = after.data.get("targeting") is None
-        return "targeting is the config's again" if dropped else "targeting changed"
-    unjudged = ", unjudged" if facts.truth("forced") and (new or 0) > (old or 0) else ""
+        return "targeting reset to the config's" if dropped else "targeting changed"
+    unjudged = " unjudged" if facts.truth("forced") and (new or 0) > (old or 0) else ""
     if is_ and not was:
         return f"turned on at {after.percent('percentage')}{unjudged}"
     if was and not is_:
-        kept = f", {after.percent('percentage')} kept" if new else ""
-        return f"turned off, from {before.percent('percentage')}{kept}"
+        return f"turned off {'at' if new else 'from'} {before.percent('percentage')}"
     moved = f"{before.percent('percentage')} → {after.percent('percentage')}"
     off = "" if is_ else ", still off"
     return f"reduced {moved}" if facts.maybe("move") == "reduce" else f"{moved}{off}{unjudged}"
@@ -83,7 +82,7 @@ def _changed(facts: Facts, flags: tuple[Facts, ...]) -> str:
     if facts.maybe("kind") == "reduce":
         return f"{name} reduced {before.percent('percentage')} → {after.percent('percentage')}"
     if facts.maybe("kind") == "disable":
-        return f"{name} turned off, from {before.percent('percentage')}"
+        return f"{name} turned off at {before.percent('percentage')}"
     return f"{name} taken back from {before.percent('percentage')}"
 
 

@@ -86,7 +86,7 @@ def advanced(facts: Facts) -> Explanation:
     step = f", {step}" if step else ""
     moved = f"{name_of(facts)} {change_words(facts)}{step}"
     if facts.by_people:
-        unjudged = ", unjudged" if facts.truth("forced") else ""
+        unjudged = " unjudged" if facts.truth("forced") else ""
         sentence = clause(f"{moved}, promoted{unjudged}{facts.by}", seen_words(facts))
         return told(sentence, f"{moved}, promoted{unjudged} by {facts.who}", None, *facts_of(facts))
     held = facts.length("heldFor") or facts.length("lastedMs")
@@ -102,7 +102,7 @@ def completed(facts: Facts) -> Explanation:
     head = f"{name_of(facts)} {change_words(facts)}, completed" if moved else f"{name_of(facts)} completed"
     where = "" if moved else f" at {facts.percent('to')}"
     if facts.by_people:
-        unjudged = ", unjudged" if facts.truth("forced") else ""
+        unjudged = " unjudged" if facts.truth("forced") else ""
         return told(f"{head}{where}{unjudged}{facts.by}", None, None, *facts_of(facts))
     first = f"{head}{where}{lasted(facts)}"
     sentence = clause(first, passed_words(facts), seen_words(facts))

@@ -72,7 +72,7 @@ def guardrail_failed(facts: Facts) -> Explanation:
     sentence = clause(
         head,
         f"{without} without it" if without else None,
-        f"about {counted(extra, 'user')} more were hurt" if extra and extra > 0 else None,
+        f"about {counted(extra, 'more user')} {'was' if extra == 1 else 'were'} hurt" if extra and extra > 0 else None,
         f"counted by {unit}" if unit and unit != "user" else None,
     )
     return told(sentence, head, None, ("metric", facts.maybe("metric")), ("with it", with_it), ("without it", without))
