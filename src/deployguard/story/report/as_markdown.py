@@ -13,7 +13,7 @@ from deployguard.story.telling.releases import ended_words
 
 # What means something anywhere in a line. An underscore inside a word does not, and names are full of them.
 _MARKS = re.compile(r"[\\`*\[\]<>|~&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_LEADING = re.compile(r"^(\s*)([#+\-=>]|\d+[.)])")
+_LEADING = re.compile(r"^(\s*)([#+\-=>]|\d+[.)](?=\s|$))")
 _LINK = re.compile(r"(?i)(https?|ftp)(:)(//)|\bwww(\.)")
 
 
