@@ -182,7 +182,7 @@ class FileStore:
         try:
             yield
         finally:
-            os.close(lock)
+            lock.release()
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[_Opened]:

@@ -1,7 +1,7 @@
 """flock(2): a lock of the operating system on an open file. Who dies lets go; a file that is left behind holds nothing.
 
-It is called directly rather than through the library `filelock`, which does the same call on Unix: that costs a writing
-command 30 ms of imports and a commit a third of its time, and each of the many polls of a waiting process as much.
+The state's lock is `filelock`'s. The controller's and the deploy's are files with a record in them, which a process
+keeps open for as long as it lives and which others look at without taking them: that is what stands here.
 """
 
 import fcntl

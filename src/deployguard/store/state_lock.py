@@ -5,12 +5,18 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from deployguard.codec import dumps
 from deployguard.errors import Code, DeployguardError, fail
 from deployguard.store.layout import FILE_MODE, Layout
-from deployguard.store.os_lock import take
 from deployguard.store.owner import Owner, read_record, write_record
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+POLL_S = 0.002
+SAYS_AFTER_S = 1.0
 
 
 class StateLock:
@@ -26,19 +32,34 @@ class StateLock:
     @contextlib.contextmanager
     def held(self, wait_s: float) -> Iterator[None]:
         """Hold it. Raises `state-locked` after `wait_s` seconds, OSError where the folder takes no lock."""
-        fd = self.take(wait_s)
+        lock = self.take(wait_s)
         try:
             yield
         finally:
-            os.close(fd)
+            lock.release()
 
-    def take(self, wait_s: float) -> int:
-        """The same for a caller that lets go by closing the descriptor."""
-        fd = take(self._layout.state_lock, wait_s=wait_s, say=self._say)
-        if fd is None:
-            raise self._refused(wait_s)
+    def take(self, wait_s: float) -> "BaseFileLock":
+        """The same for a caller that releases it."""
+        from filelock import FileLock, Timeout  # only a command that writes pays for the import
+
+        lock = FileLock(
+            self._layout.state_lock,
+            mode=FILE_MODE,
+            thread_local=False,
+            poll_interval=POLL_S,
+            fallback_to_soft=False,
+            preserve_lock_file=True,
+        )
+        try:
+            lock.acquire(timeout=min(SAYS_AFTER_S, wait_s))
+        except Timeout:
+            self._say()
+            try:
+                lock.acquire(timeout=max(wait_s - SAYS_AFTER_S, 0))
+            except Timeout as error:
+                raise self._refused(wait_s) from error
         self._sign()
-        return fd
+        return lock
 
     def holder(self, now: datetime) -> str:
         """Who holds it and for how long, in words."""
