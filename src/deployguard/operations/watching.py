@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from deployguard.config.values import Environment
 from deployguard.errors import Code, fail, nearest
+from deployguard.guard.judge import judge
+from deployguard.guard.units import guarded
 from deployguard.guard.values import Evidence, Exposure, Population, Result, Verdict
 from deployguard.operations import flags, judged, lines, rows
 from deployguard.operations.told import newest
@@ -21,12 +23,14 @@ from deployguard.operations.values import (
     Overview,
     RolloutRow,
     RolloutsStatus,
+    TriggerLine,
 )
 from deployguard.session import Session
 from deployguard.state import Phase, Rollout, State
 from deployguard.store.locks import read_controller
 from deployguard.story.headline import headline
 from deployguard.story.rule import limit_words, metric_words, value_words
+from deployguard.telemetry.gather import gather
 from deployguard.telemetry.metrics import MetricStore
 from deployguard.telemetry.probes import probe_all
 
@@ -72,6 +76,8 @@ def full_row(
 ) -> RolloutRow:
     ours = judged.of_unit(verdicts, rollout.lead)
     table, since = lines.lines_of(ours, settings, metrics, rollout, now)
+    if rollout.phase is Phase.ROLLED_BACK:
+        ours, table, since = _as_judged(state, settings, rollout, metrics) or (ours, table, since)
     row = rows.rollout_row(
         state,
         settings,
@@ -81,6 +87,24 @@ def full_row(
         exposed=evidence.exposed.get(rollout.lead, Exposure()) if rollout.phase.live else None,
     )
     return replace(row, lines=table, spark_since=since, nearest=nearest_limit(ours, settings))
+
+
+def _as_judged(
+    state: State, settings: Environment, rollout: Rollout, metrics: MetricStore
+) -> tuple[tuple[Verdict, ...], tuple[TriggerLine, ...], datetime] | None:
+    """What was taken back keeps the table of that moment: judged again on the same samples, from its earlier anchor."""
+    record = state.rollbacks.get(rollout.rollback_id or "")
+    before = record.rollouts_before.get(rollout.lead) if record is not None else None
+    if record is None or before is None:
+        return None
+    then = replace(
+        state, flags={**state.flags, **record.flags_before}, rollouts={**state.rollouts, rollout.lead: before}
+    )
+    evidence = gather(metrics, then, settings, record.at)
+    verdicts = judge(guarded(then, settings, record.at), evidence, settings, then, record.at)
+    ours = judged.of_unit(verdicts, rollout.lead)
+    table, since = lines.lines_of(ours, settings, metrics, before, record.at)
+    return ours, table, since
 
 
 def nearest_limit(verdicts: Iterable[Verdict], settings: Environment) -> str | None:
@@ -109,7 +133,7 @@ def overview(session: Session) -> Overview:
         (rollout for rollout in state.rollouts.values() if _worth_showing(rollout, settings, now)),
         key=lambda rollout: (_PHASE_ORDER.index(rollout.phase), -rollout.entered_at.timestamp()),
     )
-    said, offers = headline(state, verdicts, controller is not None and controller.alive, settings, now)
+    said, offers = headline(state, verdicts, controller is not None and controller.alive, settings, now, session.zone)
     return Overview(
         environment=session.environment,
         revision=state.revision,

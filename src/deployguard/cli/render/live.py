@@ -149,7 +149,8 @@ def _events(view: Overview, page: Page) -> list[list[Text]]:
 
 def _ending(view: Overview, page: Page, *, acting: bool, trouble: str | None) -> list[Text]:
     said = view.headline
-    sentence = " ".join(part for part in (said.users, said.cause, said.done, said.turn) if part)
+    parts = (said.cause, said.turn) if said.state == "harm" else (said.turn,)
+    sentence = " ".join(part for part in parts if part)
     first, dot, rest = sentence.partition(". ")
     sign = page.sign(_ENDING_SIGN.get(said.state, symbols.WAIT))
     lines = []
