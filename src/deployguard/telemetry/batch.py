@@ -3,8 +3,8 @@
 Theory of operation. A sample goes to one cell: its ten-second bucket, its endpoint and its user's combination of arms.
 Only when the batch is written are cells spread over the flags of the combination, so a line costs one cell however many
 flags are guarded, and the store never holds a combination. A user's arms are worked out once a batch and span between
-anchors. Of a user the batch keeps when they were seen last, and their first bad request, first timed request and first
-value of each number: what the guard counts.
+anchors. Of a user the batch keeps the first bad request, the first timed one and the first value of each number: what
+the guard counts.
 """
 
 from bisect import bisect_right
@@ -13,14 +13,16 @@ from datetime import datetime, timedelta
 
 from deployguard.guard.histogram import bin_of
 from deployguard.guard.values import SampleKind
+from deployguard.telemetry.cache import Remembered
 from deployguard.telemetry.endpoints import OTHER, Endpoints
 from deployguard.telemetry.exposer import KEPT, Arms, Exposer
+from deployguard.telemetry.samples import Counted
 
 WIDTH = 10  # seconds of the finest bucket
 FUTURE = timedelta(seconds=60)
 REQUEST = "request"
 MOST_PATHS = 5_000  # different endpoints that one batch tells apart
-_BINS_CACHED = 50_000
+_BINS_REMEMBERED = 50_000
 
 
 class Cell:
@@ -51,15 +53,15 @@ class Cell:
 class Person:
     """One user in one span between anchors, for as long as the batch lives."""
 
-    __slots__ = ("arms", "bad", "last", "seen", "timed", "user")
+    __slots__ = ("arms", "bad", "requested", "seen", "timed", "user")
 
     def __init__(self, user: str, arms: int) -> None:
         self.user = user
         self.arms = arms  # the combination's number
-        self.last = 0.0  # newest request
+        self.requested = False
         self.bad: tuple[float, str] | None = None  # the first bad request: when, where
         self.timed: tuple[float, str, float] | None = None  # the first timed request: when, where, how long
-        self.seen: dict[str, tuple[float, float, str, float]] = {}  # by number: newest; first: when, where, value
+        self.seen: dict[str, tuple[float, str, float]] = {}  # the first value of each number: when, where, how much
 
 
 class Batch:
@@ -68,31 +70,22 @@ class Batch:
     def __init__(self, exposer: Exposer | None, now: datetime) -> None:
         self.exposer = exposer
         self.now = now
-        self.requests = 0
-        self.numbers = 0
-        self.with_user = 0
         self.dropped_future = 0
         self.dropped_old = 0
-        self.combos: list[Arms] = [()]
-        self.per_bucket: dict[int, list[int]] = {}  # samples and samples with an id, by the start of the bucket
-        self.newest = 0.0
-        self._newest_taken = (now + FUTURE).timestamp()
-        self._oldest_taken = (now - (exposer.retention if exposer else KEPT)).timestamp()
+        self.combos: list[Arms] = [()]  # the first is for samples without an id
         endpoints = exposer.endpoints if exposer else Endpoints()
         self.listed = endpoints.listed
-        self._endpoint = endpoints.of
+        self._endpoint_of = endpoints.of
+        self._bin_of = Remembered(bin_of, _BINS_REMEMBERED)
+        self._newest_taken = (now + FUTURE).timestamp()
+        self._oldest_taken = (now - (exposer.retention if exposer else KEPT)).timestamp()
         self._eras = exposer.eras if exposer else (float("-inf"),)
         self._latest_era = self._eras[-1]
         self._people: list[dict[tuple[str, str | None, str | None], Person]] = [{} for _ in self._eras]
-        self._numbers_of: dict[Arms, int] = {(): 0}
-        self._cells: dict[tuple[str, str, int, str, int], Cell] = {}
+        self._number_of: dict[Arms, int] = {}
         self._requests: dict[tuple[int, str, int], Cell] = {}
-        self._bins: dict[float, int] = {}
+        self._cells: dict[tuple[str, str, int, str, int], Cell] = {}
         self._paths: set[str] = set()
-
-    @property
-    def accepted(self) -> int:
-        return self.requests + self.numbers
 
     def request(
         self,
@@ -106,34 +99,35 @@ class Batch:
     ) -> None:
         """Count one request. No answer (no status, or 0) and 500 and above are bad; 499 is the visitor's doing."""
         if not self._oldest_taken <= at <= self._newest_taken:
-            self._drop(at)
+            self.drop(at)
             return
-        self.requests += 1
-        endpoint = self._endpoint(path)
+        endpoint = self._endpoint_of[path]
         bad = not status or status >= 500
-        start = int(at // WIDTH)
         arms = 0
         if user:
-            person = self._person(at, user, country, region)
+            era = -1 if at >= self._latest_era else bisect_right(self._eras, at) - 1
+            person = self._people[era].get((user, country, region))
+            if person is None:
+                person = self._person(era, user, country, region)
             arms = person.arms
-            if at > person.last:  # noqa: PLR1730  # max() is a call a line
-                person.last = at
+            person.requested = True
             if bad and person.bad is None:
                 person.bad = (at, endpoint)
-            if duration is not None and person.timed is None:
+            if person.timed is None and duration is not None:
                 person.timed = (at, endpoint, duration)
-        key = (start, endpoint, arms)
-        cell = self._requests.get(key)
+        cell = self._requests.get((int(at // WIDTH), endpoint, arms))
         if cell is None:
-            cell = self._requests.setdefault((start, self._bounded(endpoint), arms), Cell())
+            cell = self._requests.setdefault((int(at // WIDTH), self._bounded(endpoint), arms), Cell())
         cell.count += 1
-        if bad:
-            cell.bad += 1
+        cell.bad += bad
         if at > cell.newest:  # noqa: PLR1730  # max() is a call a line
             cell.newest = at
         if duration is not None:
-            self._measure(cell, duration)
-        self._tally(start, at, bool(user))
+            cell.total += duration
+            index = self._bin_of[duration]
+            cell.bins[index] = cell.bins.get(index, 0) + 1
+            if cell.largest is None or duration > cell.largest:
+                cell.largest = duration
 
     def number(
         self,
@@ -147,83 +141,83 @@ class Batch:
     ) -> None:
         """Count one value of a number."""
         if not self._oldest_taken <= at <= self._newest_taken:
-            self._drop(at)
+            self.drop(at)
             return
-        self.numbers += 1
-        endpoint = self._endpoint(path)
+        endpoint = self._endpoint_of[path]
         arms = 0
         if user:
-            person = self._person(at, user, country, region)
+            era = bisect_right(self._eras, at) - 1
+            person = self._people[era].get((user, country, region)) or self._person(era, user, country, region)
             arms = person.arms
-            last, *first = person.seen.get(name, (at, at, endpoint, value))
-            person.seen[name] = (max(last, at), *first)  # type: ignore[assignment]  # the rest of the tuple
-        start = int(at // WIDTH)
-        key = (SampleKind.NUMBER.value, name, start, self._bounded(endpoint), arms)
-        cell = self._cells.get(key) or self._cells.setdefault(key, Cell())
-        cell.count += 1
-        cell.newest = max(cell.newest, at)
-        self._measure(cell, value)
-        self._tally(start, at, bool(user))
+            person.seen.setdefault(name, (at, endpoint, value))
+        self._measured(SampleKind.NUMBER, name, self._bounded(endpoint), arms, at, value)
 
     def probe(self, at: float, check: str, *, ok: bool, duration: float) -> None:
         """Count one round of a health check."""
-        key = (SampleKind.PROBE.value, SampleKind.PROBE.value, int(at // WIDTH), check, 0)
-        cell = self._cells.get(key) or self._cells.setdefault(key, Cell())
-        cell.count += 1
+        cell = self._measured(SampleKind.PROBE, SampleKind.PROBE.value, check, 0, at, duration)
         cell.bad += not ok
-        cell.newest = max(cell.newest, at)
-        self._measure(cell, duration)
 
-    def cells(self) -> Iterator[tuple[str, str, int, str, Arms, Cell]]:
-        """Kind, metric, start in seconds, endpoint, arms, and what was summed."""
+    def takes(self, at: float) -> bool:
+        """Whether a sample of this time is neither too far in the future nor older than what is kept."""
+        return self._oldest_taken <= at <= self._newest_taken
+
+    def drop(self, at: float) -> None:
+        """Count a sample that is not taken."""
+        if at > self._newest_taken:
+            self.dropped_future += 1
+        else:
+            self.dropped_old += 1
+
+    def cells(self) -> Iterator[tuple[str, str, int, str, int, Cell]]:
+        """Kind, metric, start in seconds, endpoint, the combination's number, and what was summed."""
         for (start, endpoint, arms), cell in self._requests.items():
-            yield SampleKind.REQUEST.value, REQUEST, start * WIDTH, endpoint, self.combos[arms], cell
+            yield SampleKind.REQUEST.value, REQUEST, start * WIDTH, endpoint, arms, cell
         for (kind, metric, start, endpoint, arms), cell in self._cells.items():
-            yield kind, metric, start * WIDTH, endpoint, self.combos[arms], cell
+            yield kind, metric, start * WIDTH, endpoint, arms, cell
 
     def people(self) -> Iterator[Person]:
         for people in self._people:
             yield from people.values()
 
+    @property
+    def counted(self) -> Counted:
+        """What was taken and what was not."""
+        count = {kind.value: 0 for kind in SampleKind}
+        with_user = 0
+        for kind, _, _, _, arms, cell in self.cells():
+            count[kind] += cell.count
+            with_user += cell.count if arms else 0
+        requests, numbers = count[SampleKind.REQUEST], count[SampleKind.NUMBER]
+        return Counted(
+            accepted=requests + numbers,
+            requests=requests,
+            numbers=numbers,
+            with_user=with_user,
+            dropped_future=self.dropped_future,
+            dropped_old=self.dropped_old,
+        )
+
     # the parts of a sample
 
-    def _person(self, at: float, user: str, country: str | None, region: str | None) -> Person:
-        self.with_user += 1
-        era = len(self._eras) - 1 if at >= self._latest_era else bisect_right(self._eras, at) - 1
-        key = (user, country, region)
-        person = self._people[era].get(key)
-        if person is None:
-            person = self._people[era][key] = Person(user, self._combo(era, user, country, region))
+    def _person(self, era: int, user: str, country: str | None, region: str | None) -> Person:
+        arms = self.exposer.arms_in(era, user, country, region) if self.exposer else ()
+        number = self._number_of.get(arms)
+        if number is None:
+            number = self._number_of[arms] = len(self.combos)
+            self.combos.append(arms)
+        person = self._people[era][user, country, region] = Person(user, number)
         return person
 
-    def _combo(self, era: int, user: str, country: str | None, region: str | None) -> int:
-        arms = self.exposer.arms_in(era, user, country, region) if self.exposer else ()
-        number = self._numbers_of.get(arms)
-        if number is None:
-            number = self._numbers_of[arms] = len(self.combos)
-            self.combos.append(arms)
-        return number
-
-    def _measure(self, cell: Cell, value: float) -> None:
-        index = self._bins.get(value)
-        if index is None:
-            if len(self._bins) >= _BINS_CACHED:
-                self._bins.clear()
-            index = self._bins[value] = bin_of(value)
-        bins = cell.bins
-        bins[index] = bins.get(index, 0) + 1
+    def _measured(self, kind: SampleKind, metric: str, endpoint: str, arms: int, at: float, value: float) -> Cell:
+        key = (kind.value, metric, int(at // WIDTH), endpoint, arms)
+        cell = self._cells.get(key) or self._cells.setdefault(key, Cell())
+        index = self._bin_of[value]
+        cell.count += 1
+        cell.bins[index] = cell.bins.get(index, 0) + 1
         cell.total += value
-        if cell.largest is None or value > cell.largest:
-            cell.largest = value
-
-    def _tally(self, start: int, at: float, known: bool) -> None:  # noqa: FBT001  # the hot path takes no keywords
-        tally = self.per_bucket.get(start)
-        if tally is None:
-            tally = self.per_bucket[start] = [0, 0]
-        tally[0] += 1
-        tally[1] += known
-        if at > self.newest:  # noqa: PLR1730  # max() is a call a line
-            self.newest = at
+        cell.newest = max(cell.newest, at)
+        cell.largest = value if cell.largest is None else max(cell.largest, value)
+        return cell
 
     def _bounded(self, endpoint: str) -> str:
         """A batch of nothing but different paths must not fill the memory; the store's own bound is far lower."""
@@ -233,9 +227,3 @@ class Batch:
             return OTHER
         self._paths.add(endpoint)
         return endpoint
-
-    def _drop(self, at: float) -> None:
-        if at > self._newest_taken:
-            self.dropped_future += 1
-        else:
-            self.dropped_old += 1

@@ -9,17 +9,21 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from deployguard.telemetry.cache import Remembered
+
 OTHER = "other"
 MOST_ENDPOINTS = 200
 LONGEST = 200  # characters of a path that is kept; longer ones are `other`
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
-_CACHED = 20_000
 
 
 class Endpoints:
-    """The endpoints that the config lists and its rules name. `listed` are kept whatever the bound."""
+    """The endpoints that the config lists and its rules name. `listed` are kept whatever the bound.
 
-    __slots__ = ("_cache", "_exact", "_patterns", "listed")
+    `of[path]` is the endpoint that a request's path or whole address counts for.
+    """
+
+    __slots__ = ("_exact", "_patterns", "listed", "of")
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
         wanted = tuple(dict.fromkeys(patterns))
@@ -27,21 +31,10 @@ class Endpoints:
         self._exact = {pattern for pattern in wanted if not _is_pattern(pattern)}
         rest = sorted((pattern for pattern in wanted if _is_pattern(pattern)), key=lambda text: text.endswith("*"))
         self._patterns = [(_compiled(pattern), pattern) for pattern in rest]
-        self._cache: dict[str, str] = {}
+        self.of = Remembered(self._find)
 
-    def of(self, path: str | None) -> str:
-        """The endpoint that a request's path or whole address counts for."""
-        if not path:
-            return OTHER
-        found = self._cache.get(path)
-        if found is None:
-            if len(self._cache) >= _CACHED:
-                self._cache.clear()
-            found = self._cache[path] = self._find(path)
-        return found
-
-    def _find(self, address: str) -> str:
-        path = bare(address)
+    def _find(self, address: str | None) -> str:
+        path = bare(address) if address else None
         if path is None:
             return OTHER
         if path in self._exact:

@@ -24,7 +24,7 @@ from deployguard.telemetry.samples import Counted
 from deployguard.telemetry.writing import OvertakenError
 
 MOST_BYTES = 32_000_000  # of one call
-CHUNK = 8_000_000  # of one transaction
+CHUNK = 16_000_000  # of one transaction
 _SUSPICIOUS = 10  # so many lines and not one request: the format is wrong
 
 
@@ -127,7 +127,10 @@ def _read_file(mark: Mark, file: LogFile, most: int, *, ends: bool) -> _Piece:
     else:
         if ends and at_end:
             complete = len(data)
-        lines = data[:complete].split(b"\n")
+        text = data[:complete]
+        if mark.offset == 0:
+            text = text.lstrip(b"\0")  # what a truncation leaves where a writer goes on behind it
+        lines = (text.replace(b"\r\n", b"\n") if b"\r" in text else text).split(b"\n")
         if not lines[-1]:
             lines.pop()
         if in_long_line and complete:
@@ -146,7 +149,7 @@ def _count(
     batch = Batch(exposer, now)
     skipped, reason = count_lines(batch, parse, read.lines)
     if read.long and reason is None:
-        reason = "a line of more than 8 MB"
+        reason = "a line of more than 16 MB"
     error = None
     if skipped >= _SUSPICIOUS and skipped == len(read.lines):
         error = f"not one of {skipped} lines is a request: {reason}"
@@ -170,9 +173,9 @@ def count_lines(batch: Batch, parse: Parse, lines: Iterable[bytes]) -> tuple[int
         try:
             if len(line) > LONGEST:
                 raise NotALineError("a line of more than 64 KB")  # noqa: TRY301  # told like every other
-            at, path, status, duration, user, country, region, numbers = parse(line.strip(b"\0\r"))
+            at, path, status, duration, user, country, region, numbers = parse(line)
         except NotALineError as error:
-            if not line.strip(b"\0\r \t"):
+            if not line.strip():
                 continue
             skipped += 1
             reason = reason or str(error)

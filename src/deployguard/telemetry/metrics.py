@@ -89,14 +89,7 @@ class MetricStore:
             rounds.write_rounds(connection, rounds_too)
 
         self._write(work)
-        return counted + Counted(
-            accepted=batch.accepted,
-            requests=batch.requests,
-            numbers=batch.numbers,
-            with_user=batch.with_user,
-            dropped_future=batch.dropped_future,
-            dropped_old=batch.dropped_old,
-        )
+        return batch.counted + counted
 
     def add_round(self, found: CheckRound, now: datetime) -> None:
         """Count one round of a health check. One that lies in the future or before all that is kept is dropped."""

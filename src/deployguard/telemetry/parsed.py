@@ -4,12 +4,15 @@ A line that is no request raises NotALineError. Its reason never quotes the line
 """
 
 import math
+from collections.abc import Mapping
 
 from deployguard.config.units import UNITS_MS, parse_duration
 from deployguard.telemetry.logformat import FormatError
 
 ROLES = ("time", "path", "status", "duration", "user", "country", "region")
-_MOST_STATUS = 999
+MOST_STATUS = 999
+
+_NO_NUMBERS = (*ROLES, "method")
 
 Number = tuple[str, float]
 Parsed = tuple[float, str | None, int | None, float | None, str | None, str | None, str | None, tuple[Number, ...]]
@@ -31,6 +34,11 @@ def field(role: str, text: str) -> Field:
     return name.removeprefix("$"), unit
 
 
+def numbers_in(fields: Mapping[str, Field]) -> dict[str, Field]:
+    """The fields that are metrics of the source's own."""
+    return {role: spelt for role, spelt in fields.items() if role not in _NO_NUMBERS}
+
+
 def factor(spelt: Field) -> float:
     return float(UNITS_MS.get(spelt[1], 1))
 
@@ -50,13 +58,15 @@ def status_of(value: object) -> int | None:
     if value is None or value in ("", "-"):
         return None
     found = finite(value)
-    if found is None or not found.is_integer() or not 0 <= found <= _MOST_STATUS:
+    if found is None or not found.is_integer() or not 0 <= found <= MOST_STATUS:
         raise NotALineError("a status that is none")
     return int(found)
 
 
 def milliseconds(value: object, scale: float) -> float | None:
     """A duration in milliseconds; text with a unit of its own (`12ms`) counts as it says. Raises NotALineError."""
+    if type(value) is float and 0 <= value < math.inf:
+        return value * scale
     if value is None or value in ("", "-"):
         return None
     found = finite(value)

@@ -20,7 +20,7 @@ from deployguard.telemetry.bins import unpack_into
 from deployguard.telemetry.endpoints import matches
 from deployguard.telemetry.instants import from_s, to_us
 from deployguard.telemetry.schema import EVERYONE
-from deployguard.telemetry.users import users_since
+from deployguard.telemetry.users import users_met
 
 RATE_SPAN = 60  # seconds
 
@@ -60,7 +60,7 @@ def answer(connection: Connection, question: Question, now: datetime) -> Reading
                 break
             found.append(bucket)
             count += bucket.samples
-    users = users_since(connection, question.metric, flag or None, arm, from_s(start)) if found else 0
+    users = users_met(connection, question.metric, flag, arm) if found else 0
     return summed(found, from_s(start), now, users)
 
 

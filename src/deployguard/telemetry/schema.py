@@ -36,10 +36,9 @@ CREATE TABLE scopes (
   UNIQUE (flag, since)
 );
 CREATE TABLE users (
-  scope INTEGER NOT NULL, metric TEXT NOT NULL, arm INTEGER NOT NULL, hash INTEGER NOT NULL, last INTEGER NOT NULL,
+  scope INTEGER NOT NULL, metric TEXT NOT NULL, arm INTEGER NOT NULL, hash INTEGER NOT NULL,
   PRIMARY KEY (scope, metric, arm, hash)
 ) WITHOUT ROWID;
-CREATE INDEX users_by_last ON users (scope, metric, arm, last);
 CREATE TABLE met (
   scope INTEGER NOT NULL, metric TEXT NOT NULL, arm INTEGER NOT NULL, users INTEGER NOT NULL, samples INTEGER NOT NULL,
   PRIMARY KEY (scope, metric, arm)

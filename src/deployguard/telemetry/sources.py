@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from sqlite3 import Connection
 
-from deployguard.config.metrics import COUNTING, default_min_samples
+from deployguard.config.metrics import COUNTING, FIELDS, default_min_samples
 from deployguard.config.values import Environment
 from deployguard.guard.sight import configured, metric_of
 from deployguard.guard.values import SourceState
@@ -13,7 +13,6 @@ from deployguard.telemetry.instants import from_s, from_us, to_us
 
 STORE = "metrics"  # the store itself, where it was damaged
 _DAMAGE_SHOWN = timedelta(minutes=5)
-_REQUEST_FIELDS = frozenset({"time", "path", "method", "status", "duration", "user", "country", "region"})
 _WINDOW = timedelta(minutes=5)
 
 
@@ -24,7 +23,7 @@ def source_states(connection: Connection | None, environment: Environment, now: 
     rows = {} if connection is None else _rows(connection)
     out: dict[str, SourceState] = {}
     for name, source in named.items():
-        numbers = tuple(key for key in source.fields if key not in _REQUEST_FIELDS)
+        numbers = tuple(key for key in source.fields if key not in FIELDS)
         out[name] = _state(connection, name, (REQUEST, *numbers), rows.get(name), window, now, follows=True)
     if connection is None:
         return out

@@ -6,32 +6,30 @@ Times, paths and statuses repeat from line to line, so what they mean is looked 
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
 
+from deployguard.telemetry.cache import Remembered
 from deployguard.telemetry.logformat import FormatError, layout
 from deployguard.telemetry.logtime import from_local, read_time
-from deployguard.telemetry.parsed import ROLES, Field, NotALineError, Number, Parsed, factor, finite
+from deployguard.telemetry.parsed import ROLES, Field, NotALineError, Number, Parsed, factor, finite, numbers_in
 
-_CACHED = 20_000
 _NONE = (b"", b"-")
 _ESCAPED = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
-T = TypeVar("T")
-
 
 def text_parser(spelling: str, fields: Mapping[str, Field]) -> Callable[[bytes], Parsed]:
     roles: dict[str, str | None] = dict.fromkeys(ROLES)
-    roles.update({role: name for role, (name, _) in fields.items()})
+    own = numbers_in(fields)
+    roles.update({role: name for role, (name, _) in fields.items() if role in ROLES or role in own})
     found = layout(spelling, roles)
     variable = found.variables.get
     match, order = found.pattern.fullmatch, found.order
-    time_of = _cached(_local_bytes if variable("time") == "time_local" else _time_bytes)
-    path_of = _cached(_request_bytes if variable("path") == "request" else _text_bytes)
-    status_of = _cached(_status_bytes)
-    duration_of = _cached(_seconds_bytes(variable("duration"), fields.get("duration")))
-    word_of = _cached(_text_bytes)
-    names = tuple((role, factor(fields[role])) for role in roles if role not in ROLES)
+    time_of = Remembered(_local_bytes if variable("time") == "time_local" else _time_bytes)
+    path_of = Remembered(_request_bytes if variable("path") == "request" else _text_bytes)
+    status_of = Remembered(_status_bytes)
+    duration_of = Remembered(_seconds_bytes(variable("duration"), fields.get("duration")))
+    word_of = Remembered(_text_bytes)
+    names = tuple((role, factor(spelt)) for role, spelt in own.items())
 
     def parse(line: bytes, /) -> Parsed:
         matched = match(line)
@@ -39,33 +37,17 @@ def text_parser(spelling: str, fields: Mapping[str, Field]) -> Callable[[bytes],
             raise NotALineError("a line that does not fit the format")
         time, path, status, duration, user, country, region, *numbers = matched.group(*order)
         return (
-            time_of(time),
-            path_of(path.partition(b"?")[0]),
-            status_of(status),
-            duration_of(duration),
+            time_of[time],
+            path_of[path.partition(b"?")[0]],
+            status_of[status],
+            duration_of[duration],
             None if user in _NONE else _text_bytes(user),
-            word_of(country),
-            word_of(region),
+            word_of[country],
+            word_of[region],
             _numbers_bytes(names, numbers) if numbers else (),
         )
 
     return parse
-
-
-def _cached(read: Callable[[bytes], T]) -> Callable[[bytes], T]:
-    """Times, paths and statuses repeat from line to line."""
-    known: dict[bytes, T] = {}
-
-    def look(raw: bytes) -> T:
-        try:
-            return known[raw]
-        except KeyError:
-            if len(known) >= _CACHED:
-                known.clear()
-            found = known[raw] = read(raw)
-            return found
-
-    return look
 
 
 def _local_bytes(raw: bytes) -> float:

@@ -27,18 +27,15 @@ _DAY = timedelta(days=1)
 Samples = Mapping[tuple[str, str, int], int]
 """How many samples a batch has of a flag ('' is everyone), metric and arm."""
 
-_Seen = tuple[str, int, int, int]
-"""Metric, arm, hash, newest second."""
-
 _Life = tuple[int, bytes, int]
 """Number, salt, cut-off."""
 
 
 def write_users(connection: Connection, batch: Batch, fold: Callable[[str], str], samples: Samples) -> None:
     """The users of a batch, in the transaction of its samples. `fold` says which endpoints are kept apart."""
-    if not batch.with_user:
-        return
     people = list(batch.people())
+    if not people:
+        return
     day = to_us(batch.now) // (_DAY // timedelta(microseconds=1)) * (_DAY // timedelta(microseconds=1))
     _write_scope(connection, "", day, [(person, EVERYONE) for person in people], samples)
     if batch.exposer is None:
@@ -66,25 +63,21 @@ def _write_scope(
     if scope is None:
         return
     number, salt, cutoff = scope
-    by_kind: dict[tuple[str, int], list[_Seen]] = {}
+    by_kind: dict[tuple[str, int], list[tuple[int]]] = {}
     for person, arm in people:
         hashed = user_hash(person.user, salt)
         if hashed >= cutoff:
             continue
-        if person.last:
-            by_kind.setdefault((REQUEST, arm), []).append((REQUEST, arm, hashed, int(person.last)))
-        for metric, (last, *_) in person.seen.items():
-            by_kind.setdefault((metric, arm), []).append((metric, arm, hashed, int(last)))
+        if person.requested:
+            by_kind.setdefault((REQUEST, arm), []).append((hashed,))
+        for metric in person.seen:
+            by_kind.setdefault((metric, arm), []).append((hashed,))
     for (metric, arm), rows in by_kind.items():
+        # Sorted, so that neighbours in the tree are written together.
+        found = [(number, metric, arm, *row) for row in sorted(rows)]
         before = connection.total_changes
-        connection.executemany(f"INSERT OR IGNORE INTO users VALUES ({number}, ?, ?, ?, ?)", rows)  # noqa: S608
-        new = connection.total_changes - before
-        connection.executemany(
-            f"UPDATE users SET last = ?4 WHERE scope = {number} AND metric = ?1 AND arm = ?2 AND hash = ?3"  # noqa: S608
-            " AND last < ?4",
-            rows,
-        )
-        _count_met(connection, number, metric, arm, users=new)
+        connection.executemany("INSERT OR IGNORE INTO users VALUES (?, ?, ?, ?)", found)
+        _count_met(connection, number, metric, arm, users=connection.total_changes - before)
     for (name, metric, arm), count in samples.items():
         if name == flag:
             _count_met(connection, number, metric, arm, samples=count)
@@ -196,14 +189,16 @@ def _firsts(
 ) -> Iterator[tuple[object, ...]]:
     """Each user's first events in this batch; those that had theirs already are ignored by the table's key."""
     number, salt, cutoff = life
+    exposed: dict[int, int] = {}
     for person, arm in people:
         hashed = user_hash(person.user, salt)
         if hashed >= cutoff:
             continue
-        exposed = words.number(_exposure(batch, person.arms))
+        if person.arms not in exposed:
+            exposed[person.arms] = words.number(_exposure(batch, person.arms))
         for metric, at, endpoint, value in _first_events(person):
             place = words.number(words.fold(endpoint))
-            yield number, metric, hashed, since, int(at), arm, exposed, place, value
+            yield number, metric, hashed, since, int(at), arm, exposed[person.arms], place, value
 
 
 def _first_events(person: Person) -> Iterator[tuple[str, float, str, float | None]]:
@@ -211,7 +206,7 @@ def _first_events(person: Person) -> Iterator[tuple[str, float, str, float | Non
         yield ERRORS, *person.bad, None
     if person.timed is not None:
         yield RESPONSE_TIME, *person.timed
-    for metric, (_, at, endpoint, value) in person.seen.items():
+    for metric, (at, endpoint, value) in person.seen.items():
         yield metric, at, endpoint, value
 
 
@@ -244,23 +239,16 @@ class _Words:
 # reading
 
 
-def users_since(connection: Connection, metric: str, flag: str | None, arm: int, since: datetime) -> int:
-    """Distinct users who gave a sample of `metric` at or after `since`; for everyone those of the day that has more."""
-    edge = int(since.timestamp())
-    most = 0
-    scopes = connection.execute("SELECT id, cutoff, since FROM scopes WHERE flag = ?", (flag or "",)).fetchall()
-    for scope, cutoff, began in scopes:
-        if flag and began >= to_us(since):
-            query, values = "SELECT users FROM met WHERE scope = ? AND metric = ? AND arm = ?", (scope, metric, arm)
-            row = connection.execute(query, values).fetchone()
-            found = row[0] if row else 0
-        else:
-            found = connection.execute(
-                "SELECT count(*) FROM users WHERE scope = ? AND metric = ? AND arm = ? AND last >= ?",
-                (scope, metric, arm, edge),
-            ).fetchone()[0]
-        most = max(most, found * _ALL // cutoff)
-    return most
+def users_met(connection: Connection, metric: str, flag: str | None, arm: int) -> int:
+    """Distinct users who gave a sample of `metric` since the step of the flag began.
+
+    Everyone's are counted by day: of today and yesterday the day that has more.
+    """
+    rows = connection.execute(
+        "SELECT users, cutoff FROM met JOIN scopes ON scope = id WHERE flag = ? AND metric = ? AND arm = ?",
+        (flag or "", metric, arm),
+    )
+    return max((users * _ALL // cutoff for users, cutoff in rows), default=0)
 
 
 def exposure(connection: Connection, flag: str, since: datetime) -> Exposure:

@@ -76,9 +76,10 @@ def _spread(
     """Cells of combinations as cells of series and start: for everyone and for each flag, by endpoint and together."""
     out: dict[tuple[Key, int], Cell] = {}
     samples: dict[tuple[str, str, int], int] = {}
+    populations = [(("", EVERYONE), *((flag, int(on)) for flag, on in arms)) for arms in batch.combos]
     for kind, metric, start, endpoint, arms, cell in batch.cells():
         place = endpoint if kind == SampleKind.PROBE.value else fold(endpoint)
-        for flag, arm in (("", EVERYONE), *((flag, int(treated)) for flag, treated in arms)):
+        for flag, arm in populations[arms]:
             samples[flag, metric, arm] = samples.get((flag, metric, arm), 0) + cell.count
             for where in (place, ""):
                 key = ((kind, metric, where, flag, arm), start)
@@ -166,35 +167,38 @@ def read_position(connection: Connection, source: str) -> JSON | None:
     return found
 
 
-def write_source(connection: Connection, source: str, batch: Batch, position: JSON | None, counted: Counted) -> None:
+def write_source(connection: Connection, source: str, batch: Batch, position: JSON | None, read: Counted) -> None:
     """What a source has given: totals, ids by bucket, and where it is read on."""
-    now = to_us(batch.now)
+    now, taken = to_us(batch.now), batch.counted
+    newest = max((cell.newest for *_, cell in batch.cells()), default=0.0)
     connection.execute("INSERT OR IGNORE INTO sources (name) VALUES (?)", (source,))
     connection.execute(
-        "UPDATE sources SET error = NULL, doubt = CASE WHEN ? THEN NULL ELSE coalesce(?, doubt) END,"
-        " read_at = ?, line_at = CASE WHEN ? THEN ? ELSE coalesce(line_at, ?) END,"
-        " newest = max(coalesce(newest, 0), ?), skipped = skipped + ?, reason = coalesce(reason, ?),"
-        " dropped_future = dropped_future + ?, dropped_old = dropped_old + ?,"
-        " position = coalesce(?, position) WHERE name = ?",
-        (
-            batch.accepted > 0,
-            counted.error,
-            now,
-            bool(batch.accepted or counted.lines),
-            now,
-            now,
-            batch.newest,
-            counted.skipped,
-            counted.reason,
-            batch.dropped_future,
-            batch.dropped_old,
-            None if position is None else json.dumps(position),
-            source,
-        ),
+        "UPDATE sources SET error = NULL, doubt = CASE WHEN :taken THEN NULL ELSE coalesce(:doubt, doubt) END,"
+        " read_at = :now, line_at = CASE WHEN :taken OR :lines THEN :now ELSE coalesce(line_at, :now) END,"
+        " newest = max(coalesce(newest, 0), :newest), skipped = skipped + :skipped, reason = coalesce(reason, :reason),"
+        " dropped_future = dropped_future + :future, dropped_old = dropped_old + :old,"
+        " position = coalesce(:position, position) WHERE name = :name",
+        {
+            "taken": taken.accepted,
+            "doubt": read.error,
+            "now": now,
+            "lines": read.lines,
+            "newest": newest,
+            "skipped": read.skipped,
+            "reason": read.reason,
+            "future": taken.dropped_future,
+            "old": taken.dropped_old,
+            "position": None if position is None else json.dumps(position),
+            "name": source,
+        },
     )
     fed: dict[str, int] = {}
-    for _, metric, _, _, _, cell in batch.cells():
+    seen: dict[int, list[int]] = {}
+    for _, metric, start, _, arms, cell in batch.cells():
         fed[metric] = fed.get(metric, 0) + cell.count
+        tally = seen.setdefault(start, [0, 0])
+        tally[0] += cell.count
+        tally[1] += cell.count if arms else 0
     connection.executemany(
         "INSERT INTO fed VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET samples = samples + excluded.samples",
         [(source, kind, samples) for kind, samples in fed.items()],
@@ -202,7 +206,7 @@ def write_source(connection: Connection, source: str, batch: Batch, position: JS
     connection.executemany(
         "INSERT INTO seen VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
         " SET samples = samples + excluded.samples, with_user = with_user + excluded.with_user",
-        [(source, start * 10, many, known) for start, (many, known) in batch.per_bucket.items()],
+        [(source, start, *tally) for start, tally in seen.items()],
     )
 
 
