@@ -1,6 +1,5 @@
 """An event read without trust: every field as the words that a sentence needs, harmless and bounded."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -16,6 +15,7 @@ from deployguard.story.rule import evidence_words, verdict_of
 UNKNOWN = "?"
 """What a sentence shows where an event lacks a name or a number."""
 
+_MOST = 1e15
 _LONGEST_MS = 100 * 365 * 86_400_000
 
 
@@ -55,8 +55,8 @@ class Facts:
         value = self.data.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        # Nothing that we count or measure is larger; what is, is no figure.
-        return value if math.isfinite(value) and abs(value) < 1e15 else None
+        # Nothing that we count or measure is larger; what is, and what is not a number, is no figure.
+        return value if abs(value) < _MOST else None
 
     def whole(self, key: str) -> int | None:
         value = self.number(key)
