@@ -1,6 +1,7 @@
 """Which module holds which command; only the wanted one is imported, and its usage errors become ours."""
 
 import os
+import re
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -9,9 +10,10 @@ from typer import _click as click
 from typer.core import TyperCommand, TyperGroup
 
 from deployguard.cli.context import run
-from deployguard.cli.help import EVERYWHERE
+from deployguard.cli.help import of_command, of_group, placeholder
 from deployguard.errors import Code, DeployguardError, Offer, Problem, nearest
 
+_NEGATIVE = re.compile(r"-[0-9.]")
 COMMANDS = {
     "init": "setup",
     "config": "config",
@@ -45,7 +47,9 @@ def call(words: Sequence[str]) -> None:
     if grouped and not rest:
         rest = ["--help"]
     try:
-        command.main(args=list(rest), prog_name=f"deployguard {name}", standalone_mode=False)
+        # Not `command.main`: it makes exit codes of its own out of Ctrl-C and a reader that has gone.
+        with command.make_context(f"deployguard {name}", list(rest)) as context:
+            command.invoke(context)
     except click.exceptions.UsageError as error:
         raise DeployguardError(_usage(error, name)) from error
     except typer.Exit as done:
@@ -92,34 +96,44 @@ def _usage(error: click.exceptions.UsageError, name: str) -> Problem:
     parameter = getattr(error, "param", None)
     where = None
     if parameter is not None:
-        where = (
-            f"argument {parameter.human_readable_name}"
-            if parameter.param_type_name == "argument"
-            else f"option {parameter.opts[0]}"
-        )
+        named = parameter.param_type_name == "argument"
+        where = f"argument {placeholder(parameter)}" if named else f"option {parameter.opts[0]}"
     return Problem(
         Code.USAGE,
         message[:1].lower() + message[1:].rstrip("."),
         where=where or path,
-        wanted=f"nearest: {hint.strip(' ?')}" if hint else None,
+        wanted=f"nearest: {hint.strip(' ?').replace(chr(39), '')}" if hint else None,
         now="nothing was changed (exit 2)",
         next=(Offer(f"{path} --help"),),
     )
 
 
 class Command(TyperCommand):
-    """A command whose help is plain text and ends with the options that stand everywhere."""
+    """A command with help pages of ours, which takes `-1` as a value and not as an option."""
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        click.Command.format_help(self, ctx, formatter)
-        formatter.write("\n" + EVERYWHERE)
+        formatter.write(of_command(self, ctx))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _numbers_last(args))
 
 
 class Group(TyperGroup):
+    """A group of commands, its page included."""
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        click.Command.format_help(self, ctx, formatter)
-        self.format_commands(ctx, formatter)
-        formatter.write("\n" + EVERYWHERE)
+        formatter.write(of_group(self, ctx))
+
+
+def _numbers_last(args: list[str]) -> list[str]:
+    """`set F -1 --by x` as `set F --by x -- -1`: a negative number is refused as a percentage, not as an option."""
+    if "--" in args:
+        return args
+    before = ("", *args)
+    numbers = [at for at, word in enumerate(args) if _NEGATIVE.match(word) and not before[at].startswith("--")]
+    if not numbers:
+        return args
+    return [word for at, word in enumerate(args) if at not in numbers] + ["--", *(args[at] for at in numbers)]
 
 
 def group(help: str) -> typer.Typer:  # noqa: A002  # Typer's word

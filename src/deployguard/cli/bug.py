@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deployguard import __version__
 from deployguard.cli.context import Run
+from deployguard.plain import plain_line
 
 BUG_EXIT = 1
 
@@ -19,10 +20,10 @@ def report_bug(error: BaseException, run: Run) -> int:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"deployguard {__version__}, Python {sys.version.split()[0]}, {stamp:%Y-%m-%dT%H:%M:%SZ}\n\n")
         file.write("".join(traceback.format_exception(error)))
-    message = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    message = plain_line(f"{type(error).__name__}: {error}")[:200]
     if run.as_data:
         run.print_data(
-            {"error": {"code": "bug", "message": "a bug of deployguard's own", "found": message, "where": name}}
+            {"error": {"code": "bug", "message": "deployguard itself failed", "where": name, "found": message}}
         )
         return BUG_EXIT
     sys.stderr.write(

@@ -1,10 +1,9 @@
 """`config`: check it, print it filled in, its schema."""
 
-import json
 import sys
 
 from deployguard.cli.app import Command, group
-from deployguard.cli.context import run
+from deployguard.cli.context import json_text, run
 
 app = group("The config: check it, print it filled in, its schema.")
 apps = {"config": app}
@@ -21,11 +20,11 @@ def show() -> None:
     if run().options.output == "yaml":
         run().print_data(shown)
     else:
-        sys.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(shown, indent=2) + "\n")
 
 
 @app.command("schema", cls=Command, help="The JSON Schema that editors use through $schema.")
 def schema() -> None:
     from deployguard.config.schema import schema as document
 
-    sys.stdout.write(json.dumps(document(), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(document(), indent=2) + "\n")

@@ -2,15 +2,18 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from deployguard.cli.options import Options
 from deployguard.errors import Code, Offer, Problem, fail
+from deployguard.plain import plain_line
 
 if TYPE_CHECKING:
     from deployguard.cli.render.page import Page
     from deployguard.operations.protocol import Operations
+
+USAGE_EXIT = 2
 
 
 @dataclass
@@ -59,8 +62,13 @@ class Run:
         return self._page
 
     def say_waiting(self, holder: str) -> None:
-        sys.stderr.write(f"waiting for the state's lock: held by {holder}\n")
+        sys.stderr.write(f"waiting for the state's lock: held by {plain_line(holder)}\n")
         sys.stderr.flush()
+
+    def say(self, sentence: str) -> None:
+        """One sentence as the whole result of a table."""
+        self.page.para(sentence)
+        self.page.flush()
 
     def emit(
         self, value: Any, *, exit_code: int | None = None, view: "Callable[[Any, Page], None] | None" = None
@@ -83,16 +91,15 @@ class Run:
         if self.options.output == "yaml":
             import yaml
 
-            sys.stdout.write(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
+            sys.stdout.write(yaml.safe_dump(tree, sort_keys=False, allow_unicode=_carries_unicode()))
         else:
-            import json
-
-            sys.stdout.write(json.dumps(tree, ensure_ascii=False, indent=None) + "\n")
+            sys.stdout.write(json_text(tree) + "\n")
         sys.stdout.flush()
 
     def problem(self, problem: Problem) -> None:
-        """An error, in the one style there is."""
+        """An error, in the one style there is; `now` says the exit code, for whoever reads a log later."""
         self.exit_code = problem.exit_code
+        problem = replace(problem, now=_with_exit_code(problem))
         if self.as_data:
             self.print_data({"error": problem_tree(problem)})
             return
@@ -100,6 +107,22 @@ class Run:
 
         render_problem(problem, self.page)
         self.page.flush()
+
+
+def json_text(tree: object, indent: int | None = None) -> str:
+    """JSON for standard output; escaped where the stream cannot carry every character."""
+    import json
+
+    return json.dumps(tree, ensure_ascii=not _carries_unicode(), indent=indent)
+
+
+def _carries_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def _with_exit_code(problem: Problem) -> str:
+    now = problem.now or ("nothing was changed" if problem.exit_code == USAGE_EXIT else "")
+    return now if "(exit " in now else f"{now} (exit {problem.exit_code})".lstrip()
 
 
 def problem_tree(problem: Problem) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from deployguard.cli.app import Command, group
-from deployguard.cli.context import run
-from deployguard.cli.words import By, FlagName, Force, Reason, attributes, duration, percentage
+from deployguard.cli.context import json_text, run
+from deployguard.cli.words import By, FlagName, Force, Reason, attributes, duration, percentage, standard_input
 from deployguard.codec import JSON
 from deployguard.errors import Code, fail
 from deployguard.operations.protocol import Ask
+from deployguard.plain import plain_line
 from deployguard.rollout.moves import MoveKind
 
 app = group("Flags: what there is, who gets it, and changing it by hand.")
@@ -145,12 +146,17 @@ def evaluate(
         if run().as_data:
             run().print_data(answer)
         else:
-            sys.stdout.write(f"{answer.targeting_key}\t{answer.variant}\t{answer.decided_by}\t{answer.bucket}\n")
+            key = plain_line(answer.targeting_key or "")
+            sys.stdout.write(f"{key}\t{answer.variant}\t{answer.decided_by}\t{answer.bucket}\n")
 
 
 def _ids(file: str) -> Iterator[str]:
     try:
-        with nullcontext(sys.stdin) if file == "-" else Path(file).open(encoding="utf-8", errors="replace") as lines:
+        with (
+            nullcontext(standard_input("option --users"))
+            if file == "-"
+            else Path(file).open(encoding="utf-8", errors="replace")
+        ) as lines:
             for line in lines:
                 key = line.rstrip("\r\n")
                 if key:
@@ -162,6 +168,7 @@ def _ids(file: str) -> Iterator[str]:
             where="option --users",
             found=f"{file}: {error.strerror}",
             wanted="a text file, one id a line, or - for standard input",
+            now="nothing was evaluated (exit 2)",
         ) from error
 
 
@@ -183,7 +190,7 @@ def export(
             wanted="deployguard",
             now="nothing was written (exit 2)",
         )
-    sys.stdout.write(json.dumps(run().operations(lenient=True).export_flags(), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(run().operations(lenient=True).export_flags(), indent=2) + "\n")
 
 
 @app.command("import", cls=Command, help="Set flags from an export; all problems are said before anything changes.")
@@ -192,7 +199,7 @@ def import_(
     by: By = None,
     reason: Reason = None,
 ) -> None:
-    text = sys.stdin.read() if file == "-" else read_text(file, "argument FILE")
+    text = standard_input("argument FILE").read() if file == "-" else read_text(file, "argument FILE")
     try:
         data = json.loads(text)
     except ValueError as error:
@@ -204,8 +211,14 @@ def import_(
             wanted="what feature-flags export wrote",
             now="nothing was changed (exit 2)",
         ) from error
-    for moved in run().operations().import_flags(data, by=by, reason=reason):
-        run().emit(moved)
+    moved = run().operations().import_flags(data, by=by, reason=reason)
+    if run().as_data:
+        run().print_data({"environment": run().operations().environment, "moved": moved})
+        return
+    if not moved:
+        run().say("Every flag is as the export says already. No change.")
+    for one in moved:
+        run().emit(one)
 
 
 @app.command("forget", cls=Command, help="Drop a flag that has left the config.")

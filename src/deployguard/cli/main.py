@@ -6,24 +6,46 @@ Nothing but the wanted command's module is imported; `--version` and the first h
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from types import FrameType
 
 from deployguard import __version__
 from deployguard.cli.signals import Terminated
+
+READER_GONE = 141  # as a shell shows a program that SIGPIPE ended
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run one command line and exit."""
     words = sys.argv[1:] if argv is None else argv
     signal.signal(signal.SIGTERM, _terminate)
+    _prepare_streams()
     try:
-        code = _main(words)
+        code = _main([_whole(word) for word in words])
         sys.stdout.flush()
+        sys.stderr.flush()
     except BrokenPipeError:
         # Whoever read us has gone: nothing is left to say, and Python's own flush must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
+        null = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(null, stream.fileno())
+        code = READER_GONE
     sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """A closed stream swallows what is written; one that cannot carry a character shows its escape."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115  # until the end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _whole(word: str) -> str:
+    """A word of the line without half characters, which come from bytes that are no UTF-8."""
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

@@ -1,6 +1,5 @@
 """`monitoring`: the checks, the figures, and samples from files."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from deployguard.cli.app import Command, group
 from deployguard.cli.context import run
+from deployguard.cli.words import standard_input
 from deployguard.errors import Code, fail
 
 app = group("The checks, the figures, and samples from files.")
@@ -29,7 +29,7 @@ def status() -> None:
 def import_(file: Annotated[str, typer.Argument(metavar="FILE", show_default=False)]) -> None:
     operations = run().operations()
     if file == "-":
-        run().emit(operations.import_samples(sys.stdin.buffer))
+        run().emit(operations.import_samples(standard_input("argument FILE").buffer))
         return
     try:
         with Path(file).open("rb") as lines:

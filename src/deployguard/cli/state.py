@@ -15,8 +15,10 @@ CHAIN_BROKEN = 5
 
 @app.command("verify", cls=Command, help="Checks every promise that the state makes; exit 5 where one is broken.")
 def verify() -> None:
+    from deployguard.cli.render.upkeep import verified
+
     found = run().operations(lenient=True).verify()
-    run().emit(found, exit_code=CHAIN_BROKEN if found.to_mend else 0)
+    run().emit(found, exit_code=CHAIN_BROKEN if found.to_mend else 0, view=verified)
 
 
 @app.command("backup", cls=Command, help="A consistent copy of one environment as a tar file.")

@@ -1,8 +1,9 @@
 """Words of the line to values: percentages, durations, attributes. Each error names the option and what was found."""
 
+import sys
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -17,6 +18,20 @@ Reason = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do it unjudged.")]
 FlagName = Annotated[str, typer.Argument(metavar="FLAG", show_default=False)]
+
+
+def standard_input(where: str) -> TextIO:
+    """Standard input, where it is open. Raises `usage`."""
+    if sys.stdin is None or sys.stdin.closed:
+        raise fail(
+            Code.USAGE,
+            "standard input is closed",
+            where=where,
+            found='"-"',
+            wanted="a file, or something on standard input",
+            now="nothing was changed (exit 2)",
+        )
+    return sys.stdin
 
 
 def percentage(text: str, where: str) -> int:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.text import Text
 from deployguard.cli.render import symbols
 from deployguard.cli.render.symbols import Symbol
 from deployguard.errors import Offer
+from deployguard.plain import plain
 
 GLUE = "\u00a0"
 WIDEST = 120
@@ -81,7 +83,9 @@ class Page:
         return line
 
     def plain(self, text: str) -> str:
-        return symbols.plain(text) if self.ascii_only else text
+        """Text as a page may show it: no control characters, no line ends, symbols that the stream can carry."""
+        safe = plain(text).replace("\n", " ")
+        return symbols.plain(safe) if self.ascii_only else safe
 
     def sign(self, symbol: Symbol) -> Text:
         return self.t((symbol.sign, symbol.style))
@@ -225,8 +229,14 @@ def _broken_command(command: str, room: int) -> list[str]:
     return [*parts, line]
 
 
-def _console(stream: object) -> Console:
-    return Console(file=stream, highlight=False, emoji=False, markup=False, soft_wrap=True)  # type: ignore[arg-type]
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Left to `main`: Rich would exit with 1, as if the command had failed."""
+        raise BrokenPipeError
+
+
+def _console(stream: TextIO) -> Console:
+    return _Console(file=stream, highlight=False, emoji=False, markup=False, soft_wrap=True)
 
 
 def _width(console: Console) -> int:

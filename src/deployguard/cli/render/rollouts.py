@@ -259,8 +259,7 @@ def _plan(plan: RolloutPlan, page: Page) -> None:
     page.head(plan.environment, title, f"if started now · {zone_words(plan.at, page.zone)}")
     rows: list[list[Piece]] = []
     for step in plan.steps:
-        last = step.hold is None
-        seen = "all" if last else count_words(step.seen_by) if step.seen_by is not None else ""
+        seen = "all" if step.hold is None else count_words(step.seen_by) if step.seen_by is not None else ""
         rows.append(
             [
                 page.t(f"{step.step:>6}"),
@@ -292,7 +291,9 @@ def _plan(plan: RolloutPlan, page: Page) -> None:
         )
         words.append(f"At {count_words(plan.users_per_day)} users a day{measured}.")
     if plan.requires:
-        needs = ", ".join(f"{key} {'✓' if at else '✗'} {format_percentage(at)}" for key, at in plan.requires.items())
+        needs = ", ".join(
+            f"{key} {'✓' if share else '✗'} {format_percentage(share)}" for key, share in plan.requires.items()
+        )
         words.append(f"Requires {needs}.")
     if plan.refused:
         words.append(f"{plan.refused}.")
