@@ -8,7 +8,7 @@ from deployguard.codec import JSON
 from deployguard.config.build import targeting_from_json, targeting_to_json
 from deployguard.config.units import FULL, format_percentage
 from deployguard.config.values import Environment, Flag
-from deployguard.errors import Code, DeployguardError, Offer, fail, nearest
+from deployguard.errors import Code, DeployguardError, Offer, Place, fail, nearest
 from deployguard.flags.evaluate import Context, Ruleset, compile_flags
 from deployguard.flags.exchange import export_flags
 from deployguard.flags.overrides import parse_overrides
@@ -192,9 +192,11 @@ def targeting_after(session: Session, state: State, key: str, added: JSON, *, re
     try:
         targeting_from_json(merged)
     except DeployguardError as error:
-        raise DeployguardError(
-            replace(error.problem, where="feature-flags target", now="nothing was changed (exit 2)")
-        ) from error
+        # The text of an option stands in no file: the first problem, without a line and the config's next step.
+        first = (error.problem.errors or (error.problem,))[0]
+        path = first.where.path if isinstance(first.where, Place) else None
+        where = f"feature-flags target, {path}" if path else "feature-flags target"
+        raise DeployguardError(replace(first, where=where, now="nothing was changed", next=(), errors=())) from error
     return merged
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from deployguard.errors import EXIT_CODES, Code
+from deployguard.errors import EXIT_CODES, Code, fail
 from deployguard.guard.values import Cause, Result, Verdict
 from deployguard.operations import flags, judged, rows
 from deployguard.operations.lines import worst
@@ -69,6 +69,15 @@ def gate(session: Session, lead: str | None, *, step: int | None, completed: boo
     )
     if not chosen:
         return answer
+    if step is not None and (fewest := min(len(rollout.steps) for rollout in chosen)) < step:
+        raise fail(
+            Code.OUT_OF_RANGE,
+            f"there is no step {step}",
+            where="option --step",
+            found=str(step),
+            wanted=f"a step from 1 to {fewest}",
+            now="nothing was changed (exit 2)",
+        )
     _, verdicts = judged.observe(session, state, settings, now)
     found = tuple(
         _row(state, rollout, judged.of_unit(verdicts, rollout.lead), step=step, completed=completed)
