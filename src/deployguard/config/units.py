@@ -18,8 +18,8 @@ UNITS_MS = {
 }
 FULL = 10_000  # 100 % in hundredths
 
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(ms|s|m|h|d|w|y)")
-_PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,2}))?\s*%?")
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(ms|s|m|h|d|w|y)", re.ASCII)
+_PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,2}))?\s*%?", re.ASCII)
 
 
 def parse_duration(text: str) -> timedelta | None:
