@@ -64,6 +64,7 @@ def choose(
     desk = _Desk(state, evidence, environment, now, actor)
     found = list(falls(standings))
     moves: list[Move] = []
+    steps: list[Move] = []  # after every take-back: one may take a requirement from a step
     actions: list[Acted] = []
     emergency = _emergency(desk, units, found)
     taken: set[str] = set()
@@ -83,8 +84,8 @@ def choose(
             continue
         step = desk.step(unit, [standing for standing in standings if standing.unit == unit])
         if step is not None:
-            moves.append(step)
-    return Choice(tuple(moves), tuple(actions), tuple(found))
+            steps.append(step)
+    return Choice((*moves, *steps), tuple(actions), tuple(found))
 
 
 def _emergency(desk: "_Desk", units: Sequence[Unit], found: Sequence[Fall]) -> tuple[Move, Fall] | None:

@@ -9,14 +9,17 @@ import pytest
 from deployguard.config.values import Action, ActionKind, Command, Environment, Trigger
 from deployguard.guard.choose import Choice, choose
 from deployguard.guard.decide import decide
+from deployguard.guard.questions import questions
 from deployguard.guard.units import guarded
-from deployguard.guard.values import Evidence, Population, Result, Verdict
+from deployguard.guard.values import Evidence, Population, Reading, Result, SourceState, Verdict
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Evidenced, Move, MoveKind
-from deployguard.state import EffectKind, State, with_rollout
+from deployguard.rollout.riders import plan_for
+from deployguard.state import ConfigInForce, EffectKind, Phase, State, with_rollout
 from support.play import (
     EMERGENCY,
     ERRORS,
+    GRADUAL,
     HALF,
     HEAVY,
     HEAVY_FLAG,
@@ -240,3 +243,25 @@ def test_a_tick_that_decides_nothing_commits_nothing() -> None:
                       play.now, ROBOT)  # fmt: skip
     assert decision.change.events == ()
     assert decision.change.state == play.state
+
+
+def test_a_step_that_is_ready_is_not_taken_when_its_requirement_is_taken_back_in_the_same_tick() -> None:
+    play = Play(environment=prod(triggers={"t": trigger("t", ROLLBACK)}))
+    document = {"flags": {"lead": {}, "rider": {"requires": ["lead"]}}, "environments": {"prod": {}}}
+    play.state = replace(play.state, config=ConfigInForce(hash="", document=document, applied_at=START))
+    plan = plan_for(GRADUAL, play.environment.flags, ())
+    for flag in ("rider", "lead"):  # the one that is ready stands first
+        play.by_hand(MoveKind.START, flag, plan=plan)
+    due = START + timedelta(hours=24)
+    asked = questions(play.state, play.environment, due).samples
+    bad = {question: question.flag == "lead" and question.population is Population.EXPOSED for question in asked}
+    seen = {question: Reading(START, due, 1000, 900 if bad[question] else 0, newest=due) for question in asked}
+    log = SourceState(name="nginx", kinds=("request",), connected=True, newest=due, with_user=1)
+
+    decision = decide(play.state, Evidence(readings=seen, sources={"nginx": log}), play.environment, due, ROBOT)
+
+    after = decision.change.state
+    assert after.rollouts["lead"].phase is Phase.ROLLED_BACK
+    assert (after.rollouts["rider"].phase, after.flag("rider").percentage) == (Phase.PAUSED, 500)
+    assert "rollout.advanced" not in [draft.type for draft in decision.change.events]
+    assert decision.waiting["rider"].text == "paused: a flag that it requires was taken back"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deployguard.config.condition import Condition, Op
-from deployguard.config.values import Environment, HealthCheck, Trigger
+from deployguard.config.values import Environment, HealthCheck, Targeting, Trigger
 from deployguard.guard.histogram import Histogram
 from deployguard.guard.judge import judge
 from deployguard.guard.questions import questions
@@ -25,7 +25,7 @@ from deployguard.guard.values import (
     Verdict,
 )
 from deployguard.state import Release, ReleasePhase, State, with_release
-from support.play import CHECKS, ERRORS, HEAVY_FLAG, NGINX, ROLLBACK, SLOW, VITALS, Play, prod
+from support.play import CHECKS, ERRORS, HEAVY_FLAG, NGINX, OTHER_FLAG, ROLLBACK, SLOW, VITALS, Play, prod
 from support.world import START
 
 NOW = START + timedelta(hours=1)
@@ -335,11 +335,29 @@ def test_nothing_was_answered_is_nothing_seen() -> None:
     assert {verdict.cause for verdict in found} == {"no_traffic"}
 
 
-def test_each_rider_of_another_seed_is_compared_and_those_of_one_seed_are_one() -> None:
-    for own_seed, compared in ((False, {"lead"}), (True, {"lead", "rider"})):
-        flags = dict(prod().flags) | {"rider": replace(prod().flags["rider"], own_seed=own_seed)}
-        environment = replace(only(ERRORS), flags=flags)
+RIDERS: list[tuple[dict[str, Any], set[str]]] = [
+    ({}, {"lead"}),
+    ({"own_seed": True}, {"lead", "rider"}),
+    ({"targeting": Targeting(countries=frozenset({"DZ"}))}, {"lead", "rider"}),
+    ({"requires": ("lead", OTHER_FLAG)}, {"lead", "rider"}),
+]
+
+
+@pytest.mark.parametrize(("rider", "compared"), RIDERS)
+def test_flags_of_one_seed_percentage_targeting_and_requirements_are_compared_as_one(
+    rider: dict[str, Any], compared: set[str]
+) -> None:
+    flags = dict(prod().flags) | {"rider": replace(prod().flags["rider"], **rider)}
+    environment = replace(only(ERRORS), flags=flags)
+    play = Play(environment=environment)
+    play.start("lead")
+    asked = questions(play.state, environment, NOW)
+    assert {question.flag for question in asked.samples if question.flag} == compared
+
+
+def test_the_window_of_a_count_never_grows() -> None:
+    counted = Condition(name="lcp", function="count", op=Op.LT, value=600.0, text="count(lcp) < 600")
+    for environment, least in ((only(counted, min_samples=100), 0), (only(VITALS, min_samples=70), 70)):
         play = Play(environment=environment)
-        play.start("lead")
-        asked = questions(play.state, environment, NOW)
-        assert {question.flag for question in asked.samples if question.flag} == compared
+        play.start(HEAVY_FLAG)
+        assert {question.at_least for question in questions(play.state, environment, NOW).samples} == {least}
