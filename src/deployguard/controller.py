@@ -7,10 +7,13 @@ waiting; a `full` round waits for them.
 """
 
 import hashlib
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from threading import Thread
 
 from deployguard.config.values import Environment, HealthCheck
 from deployguard.effects.courier import Courier
@@ -53,10 +56,10 @@ class Controller:
         self._actor = Actor(name=name, via=Via.CONTROLLER)
         self._metrics: MetricStore = session.metrics()
         self._courier = Courier(
-            session.store, self._metrics, masker=session.masker, environ=session.environ, cwd=session.root
+            session.store, self._metrics, masker=_Masks(session), environ=session.environ, cwd=session.root
         )
-        self._prober = ThreadPoolExecutor(1, thread_name_prefix="deployguard-probes")
         self._probing: Future[None] | None = None
+        self._mended = False  # the config was good at the last tick
         self._rolled_up: datetime | None = None
         self._offline = False
 
@@ -69,6 +72,7 @@ class Controller:
         self._probe(settings, full=full)
         self._read_logs(state, settings)
         ticked = self._decide_and_commit(settings)
+        self._mended = session.config_problem is None
         self._courier.deliver(ticked.state, settings, session.clock(), wait_s=DELIVERY_S if full else DELIVERY_GRACE_S)
         self._tidy(settings, ticked.now)
         return ticked
@@ -84,8 +88,14 @@ class Controller:
         self._session.change(told, self._actor)
 
     def close(self) -> None:
-        self._courier.close(self._session.clock())
-        self._prober.shutdown(wait=False, cancel_futures=True)
+        """Settle what came back from receivers, and let go. Raises what the store raises; lets go all the same."""
+        try:
+            self._courier.close(self._session.clock())
+        finally:
+            self._metrics.close()
+
+    def abandon(self) -> None:
+        """Let go of a controller that never began."""
         self._metrics.close()
 
     # observe
@@ -99,7 +109,7 @@ class Controller:
             if not full:
                 checks = due(checks, self._metrics.last_rounds(), self._session.clock())
             if checks:
-                self._probing = self._prober.submit(self._probe_round, checks, settings)
+                self._probing = _started(partial(self._probe_round, checks, settings))
         if self._probing is not None:
             try:
                 self._probing.result(timeout=None if full else PROBE_GRACE_S)
@@ -150,7 +160,8 @@ class Controller:
         if problem is None:
             return self._session.apply_config(state, self._actor, now)
         digest = hashlib.sha256(repr(problem).encode()).hexdigest()
-        if state.told.get("config") == digest:
+        # Once, across a restart too; but the same mistake made again after it was mended is told again.
+        if state.told.get("config") == digest and not self._mended:
             return Change(state=state)
         recorder = Recorder(state, self._actor)
         told = {**state.told, "config": digest}
@@ -158,9 +169,35 @@ class Controller:
         return recorder.change()
 
     def _tidy(self, settings: Environment, now: datetime) -> None:
-        if self._rolled_up is None or now - self._rolled_up >= ROLL_UP_EVERY:
+        if self._rolled_up is None or abs(now - self._rolled_up) >= ROLL_UP_EVERY:
             self._metrics.roll_up(now, settings.retention.metrics)
             self._rolled_up = now
+
+
+class _Masks:
+    """The session's masker as it is now: a config that is read again may name other secrets."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def mask(self, text: str) -> str:
+        return self._session.masker.mask(text)
+
+
+def _started(work: Callable[[], None]) -> Future[None]:
+    """`work` in a thread that nobody waits for at the end of the process: a check may hang for as long as it may."""
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001  # the tick that asks for the result gets it
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    Thread(target=run, name="deployguard-probes", daemon=True).start()
+    return future
 
 
 def _lines(problem: Problem) -> list[str]:

@@ -8,6 +8,7 @@ import getpass
 import os
 import re
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 LOCK_WAIT_S = 10.0
 EMERGENCY_WAIT_S = 30.0
+_SETTLES_S = 1.0  # after which a config file is taken as whole
 _CLAIM = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -110,8 +112,9 @@ class Session:
 
     @property
     def root(self) -> Path:
-        """The config's folder: where commands run and relative paths start."""
-        return Path(self.config.file).resolve().parent if self.config and self.config.file else Path.cwd()
+        """The config's folder: where commands run and relative paths start. A config that is broken has one, too."""
+        file = self._config_path or (self.config.file if self.config else None)
+        return Path(file).resolve().parent if file else Path.cwd()
 
     @property
     def settings(self) -> Environment:
@@ -121,10 +124,13 @@ class Session:
         return self.config.environment(self.environment)
 
     def in_force(self, state: State) -> Environment | None:
-        """The config that the state keeps; what decides where the file cannot be read."""
+        """The config that the state keeps, which decides where the file cannot be read. None where neither can."""
         if state.config is None:
             return None
-        kept = config_from_document(state.config.document, self.environ, lenient=True)
+        try:
+            kept = config_from_document(state.config.document, self.environ, lenient=True)
+        except DeployguardError:  # an older version's spelling, or a hand's
+            return None
         return kept.environments.get(self.environment)
 
     def best_settings(self, state: State) -> Environment:
@@ -148,10 +154,12 @@ class Session:
         actor: Actor,
         *,
         wait_s: float = LOCK_WAIT_S,
+        configure: bool = True,
     ) -> tuple[State, State, tuple[Event, ...], datetime]:
         """Read, decide and commit under the lock; the config is applied and the clock settled in the same commit.
 
-        Answers the state before, the state after, the sealed events and the time that was used.
+        Answers the state before, the state after, the sealed events and the time that was used. Without `configure`
+        the config in force stays as it is: an emergency is about flags alone.
         """
         now = wall = self.clock()
         before = State(environment=self.environment)
@@ -160,7 +168,7 @@ class Session:
             nonlocal before, now
             before = state
             now, settled = settle(state, wall, actor)
-            change = then(settled, self.apply_config(settled.state, actor, now))
+            change = then(settled, self.apply_config(settled.state, actor, now)) if configure else settled
             change = then(change, decide(change.state, now))
             settings = self.settings_if_any(change.state)
             return change if settings is None else enqueue(state, change, settings, now)
@@ -169,21 +177,29 @@ class Session:
         return before, after, events, now
 
     def refresh_config(self) -> None:
-        """Read the file again where it was written since; a bad one is kept as `config_problem`."""
+        """Read the file again where it was written since; a bad one is kept as `config_problem`.
+
+        A bad one that was written this very second is read again the next time: an editor may be in the middle of it.
+        """
         if self._config_path is None:
             return
         stamp = _stamp(self._config_path)
         if stamp == self._config_stamp:
             return
-        self._config_stamp = stamp
         try:
             config = load_config(self._config_path, self.environ)
         except DeployguardError as error:
+            if stamp is not None and 0 <= time.time() - stamp[0] / 1e9 < _SETTLES_S:
+                return
+            self._config_stamp = stamp
             self.config, self.config_problem = None, error.problem
         else:
+            self._config_stamp = stamp
             gone = self.environment not in config.environments
             self.config = None if gone else config
-            self.config_problem = unknown_environment(self.environment, ()).problem if gone else None
+            self.config_problem = (
+                unknown_environment(self.environment, tuple(config.environments)).problem if gone else None
+            )
         self.__dict__.pop("masker", None)
 
     def apply_config(self, state: State, actor: Actor, now: datetime) -> Change:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from deployguard.codec import JSON
 from deployguard.flags.exchange import import_flags
-from deployguard.operations import moves
+from deployguard.operations import aftermath, moves
 from deployguard.operations.protocol import Ask
 from deployguard.operations.told import told
 from deployguard.operations.values import Moved
@@ -38,6 +38,7 @@ def imported(session: Session, data: JSON, by: str | None, reason: str | None) -
         return change
 
     before, after, events, now = session.change(decide, actor)
+    aftermath.follow(session, after, events)
     words = told(events)
     return tuple(
         moves.moved(session, Ask(move=kind, flag=key), before, after, words, now, actor.shown)

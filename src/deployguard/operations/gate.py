@@ -148,6 +148,8 @@ def _row(
     failing = next((verdict for verdict in by_trigger.values() if verdict.verdict is Result.FAIL), None)
     if failing is not None:
         return replace(row, result="failed", text=f"{failing.trigger} fails", detail=rule_words(failing))
+    if _reached(rollout, at, step=step, completed=completed):
+        return row
     waiting = next((verdict for verdict in by_trigger.values() if verdict.verdict is Result.INCONCLUSIVE), None)
     if waiting is not None:
         count = len(by_trigger) - passing
@@ -158,6 +160,13 @@ def _row(
     if step is not None and at is not None and at < step:
         return replace(row, result="waiting", text=f"step {at} of {len(rollout.steps)}, step {step} not reached yet")
     return row
+
+
+def _reached(rollout: Rollout, at: int | None, *, step: int | None, completed: bool) -> bool:
+    """Whether what was asked for, a step or the end, is there: then it is not asked whether the next has data yet."""
+    if completed:
+        return rollout.phase is Phase.COMPLETED
+    return step is not None and at is not None and at >= step
 
 
 def _unseen(verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:

@@ -4,20 +4,15 @@ A verdict is a pure function of samples and state, so it is worked out again ins
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from deployguard.codec import to_json
 from deployguard.config.values import ActionKind, Environment, Mode
 from deployguard.guard.judge import judge
 from deployguard.guard.units import guarded
 from deployguard.guard.values import Evidence, Result, Verdict
-from deployguard.rollout.moves import Evidenced
 from deployguard.session import Session
 from deployguard.state import State
 from deployguard.telemetry.gather import gather
-
-SPARK_POINTS = 12
-SPARK_SPAN = timedelta(minutes=30)
 
 
 def observe(
@@ -28,14 +23,11 @@ def observe(
     return evidence, judge(guarded(state, settings, now), evidence, settings, state, now)
 
 
-def failing(session: Session, state: State, settings: Environment, key: str, now: datetime) -> tuple[bool, Evidenced]:
-    """Whether a trigger of the flag's unit fails now, and the verdict that says so."""
+def failing(session: Session, state: State, settings: Environment, key: str, now: datetime) -> Verdict | None:
+    """The verdict that fails for the flag's unit now, if one does. A rise waits for it."""
     unit = state.flag(key).rollout or key
     _, verdicts = observe(session, state, settings, now)
-    for verdict in verdicts:
-        if verdict.unit == unit and verdict.verdict is Result.FAIL and verdict.holds:
-            return True, Evidenced(trigger=verdict.trigger, verdict=to_json(verdict))
-    return False, Evidenced()
+    return next((v for v in verdicts if v.unit == unit and v.verdict is Result.FAIL and v.holds), None)
 
 
 def of_unit(verdicts: Iterable[Verdict], unit: str) -> tuple[Verdict, ...]:

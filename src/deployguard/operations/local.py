@@ -91,10 +91,10 @@ class Local:
 
         return plan.plan_rollouts(self._session, lead, users, rps)
 
-    def emergency(self, *, by: str | None, reason: str | None) -> values.Emergency:
+    def emergency(self, *, by: str | None, reason: str | None, watch: "DeployWatch | None" = None) -> values.Emergency:
         from deployguard.operations import takeback
 
-        return takeback.emergency(self._session, by, reason)
+        return takeback.emergency(self._session, by, reason, watch)
 
     def undo(self, rollback_id: str | None, *, force: bool, by: str | None, reason: str | None) -> values.Undone:
         from deployguard.operations import takeback

@@ -1,12 +1,16 @@
 """A person's move: from what was asked to the same `apply` that the controller uses."""
 
+from dataclasses import replace
 from datetime import datetime
 
+from deployguard.codec import to_json
 from deployguard.config.units import format_percentage
 from deployguard.config.values import Environment, Flag
+from deployguard.errors import Code, DeployguardError
 from deployguard.flags.dependencies import requirements
 from deployguard.flags.reach import reach, reach_because
-from deployguard.operations import flags, judged, rows
+from deployguard.guard.values import Verdict
+from deployguard.operations import aftermath, flags, judged, rows
 from deployguard.operations.protocol import Ask
 from deployguard.operations.told import told
 from deployguard.operations.values import FlagChange, Moved, Told
@@ -15,6 +19,7 @@ from deployguard.rollout.moves import Evidenced, Move, MoveKind
 from deployguard.rollout.riders import plan_for, riders_of
 from deployguard.session import Session
 from deployguard.state import Actor, Change, State, then
+from deployguard.story.rule import rule_words
 
 _RISES = (MoveKind.SET, MoveKind.PROMOTE, MoveKind.ENABLE)
 _STARTS = (MoveKind.START, MoveKind.RETRY)
@@ -31,11 +36,34 @@ def move(session: Session, ask: Ask) -> Moved:
         change = Change(state=state)
         if ask.with_requirements:
             change = _raise_requirements(session, state, definitions, ask, actor, now)
-        asked = as_move(session, change.state, settings, definitions, ask, actor, now)
-        return then(change, apply(change.state, asked, now))
+        return then(change, _applied(session, change.state, settings, definitions, ask, actor, now))
 
     before, after, events, now = session.change(decide, actor)
+    aftermath.follow(session, after, events)
     return moved(session, ask, before, after, told(events), now, actor.shown)
+
+
+def _applied(
+    session: Session,
+    state: State,
+    settings: Environment,
+    definitions: dict[str, Flag],
+    ask: Ask,
+    actor: Actor,
+    now: datetime,
+) -> Change:
+    """The move applied; where a trigger stands in the way the refusal says its figures."""
+    fails = None
+    if ask.move in _RISES and not ask.force:
+        fails = judged.failing(session, state, settings, ask.flag, now)
+    try:
+        return apply(state, as_move(session, state, settings, definitions, ask, actor, fails), now)
+    except DeployguardError as error:
+        if fails is None or error.problem.code is not Code.TRIGGER_FAILS:
+            raise
+        asked_for = (error.problem.found or "").partition(";")[0]
+        found = f"{asked_for}; {fails.trigger}: {rule_words(fails)}"
+        raise DeployguardError(replace(error.problem, found=found)) from error
 
 
 def as_move(
@@ -45,17 +73,14 @@ def as_move(
     definitions: dict[str, Flag],
     ask: Ask,
     actor: Actor,
-    now: datetime,
+    fails: Verdict | None,
 ) -> Move:
-    """What was asked, with what `apply` needs from the config and the samples beside it."""
+    """What was asked, with what `apply` needs from the config and the verdict that stands against it."""
     key = ask.flag
     plan = None
     if ask.move in _STARTS:
         riders = riders_of(definitions, state, key, settings.rollout)
         plan = plan_for(settings.strategy, definitions, riders)
-    fails, why = False, Evidenced()
-    if ask.move in _RISES and not ask.force:
-        fails, why = judged.failing(session, state, settings, key, now)
     targeting = None
     if ask.move is MoveKind.TARGET:
         targeting = flags.targeting_after(session, state, key, ask.targeting, remove=ask.remove, reset=ask.reset)
@@ -69,8 +94,8 @@ def as_move(
         min_percentage=settings.min_percentage,
         plan=plan,
         targeting=targeting,
-        trigger_fails=fails,
-        why=why,
+        trigger_fails=fails is not None,
+        why=Evidenced(trigger=fails.trigger, verdict=to_json(fails)) if fails is not None else Evidenced(),
     )
 
 
@@ -87,8 +112,7 @@ def _raise_requirements(
             continue
         kind = MoveKind.SET if flag.percentage < wanted else MoveKind.ENABLE
         up = Ask(move=kind, flag=key, percentage=max(wanted, flag.percentage), force=ask.force, reason=ask.reason)
-        step = as_move(session, change.state, settings, definitions, up, actor, now)
-        change = then(change, apply(change.state, step, now))
+        change = then(change, _applied(session, change.state, settings, definitions, up, actor, now))
     return change
 
 
@@ -165,6 +189,7 @@ def forget(session: Session, key: str, by: str | None, reason: str | None) -> Mo
         session.definitions(session.store.read()), key, f"feature-flags forget FLAG --env {session.environment}"
     )
     before, after, events, now = session.change(lambda s, at: forgotten(s, key, actor, reason, at), actor)
+    aftermath.follow(session, after, events)
     return Moved(
         environment=session.environment,
         revision=after.revision,

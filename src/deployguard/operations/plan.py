@@ -1,17 +1,19 @@
 """What is agreed to before anything happens: the deploy's plan with its preflight, and a rollout's plan with dates."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from deployguard.config.units import format_percentage
 from deployguard.config.values import Command, Environment, Flag
 from deployguard.effects.commands import child_environment, found
-from deployguard.errors import Code, Offer, fail
+from deployguard.errors import Code, DeployguardError, Offer, fail
 from deployguard.flags.dependencies import requirements
 from deployguard.guard.values import Cause, CheckRound, Verdict
 from deployguard.operations import flags, judged, rows
 from deployguard.operations.protocol import DeployAsk
 from deployguard.operations.values import (
     DeployPlan,
+    FlagRow,
     PlannedCommand,
     PlannedRollout,
     PlannedStep,
@@ -23,32 +25,45 @@ from deployguard.rollout.riders import leads_and_riders, plan_for, riders_of
 from deployguard.rollout.steps import planned
 from deployguard.session import Session
 from deployguard.state import Phase, State
-from deployguard.store.locks import Lease, read_controller, read_lease
+from deployguard.store.locks import LEASE_LASTS, Lease, read_controller, read_lease
 from deployguard.story.causes import connecting_line, metric_words
+from deployguard.story.numbers import duration_words
 from deployguard.telemetry.probes import probe_all
 
 DAY = timedelta(days=1)
 
 
 def refuse_second_deploy(session: Session, state: State, lease: Lease | None, now: datetime) -> None:
-    """Raise `deploy-running` where a release runs and its deploy gave a sign of life within a minute."""
-    running = state.running_release()
-    if running is None or lease is None or lease.stale(now):
+    """Raise `deploy-running` where a deploy lives, or died less than a minute ago: what it started may still run."""
+    if lease is None or (not lease.held and (lease.stale(now) or state.running_release() is None)):
         return
-    env = session.environment
-    version = f" ({running.version})" if running.version else ""
-    raise fail(
+    raise deploy_running(session, state, lease, now)
+
+
+def deploy_running(session: Session, state: State, lease: Lease | None, now: datetime) -> DeployguardError:
+    """The refusal, with everything that is known of the other deploy."""
+    env, running = session.environment, state.running_release()
+    parts = []
+    if running is not None:
+        version = f" ({running.version})" if running.version else ""
+        age = duration_words(max(now - running.started_at, timedelta(0)))
+        parts.append(f"release {running.id}{version} by {running.by} for {age}")
+    if lease is not None:
+        ago = duration_words(max(now - lease.at, timedelta(0)))
+        parts += [f"on {lease.host}, pid {lease.pid}", f"last sign of life {ago} ago"]
+        parts += [f"now at {lease.doing}"] if lease.doing else []
+        if not lease.held:
+            parts.append(f"its process is gone; the next deploy may begin {LEASE_LASTS.seconds}s after that sign")
+    offers = [Offer(f"deployguard rollback emergency --env {env}", "ends it, all flags off")]
+    if running is not None:
+        offers.insert(0, Offer(f"deployguard report show {running.id} --env {env}", "what it does"))
+    return fail(
         Code.DEPLOY_RUNNING,
         f"{env} is being deployed",
-        found=f"release {running.id}{version} by {running.by} on {lease.host}, pid {lease.pid}, since "
-        f"{running.started_at:%H:%M:%SZ}; last sign of life {round((now - lease.at).total_seconds())}s ago; "
-        f"now at {lease.doing}",
+        found="; ".join(parts) or "its lock is held by a process that has not signed it yet",
         wanted=f"no running deploy of {env}",
         now="nothing was changed (exit 5)",
-        allowed=(
-            Offer(f"deployguard report show {running.id} --env {env}", "what it does"),
-            Offer(f"deployguard rollback emergency --env {env}", "ends it, all flags off"),
-        ),
+        allowed=tuple(offers),
     )
 
 
@@ -79,11 +94,7 @@ def plan_deploy(session: Session, ask: DeployAsk) -> DeployPlan:
             for rollout in state.rollouts.values()
             if rollout.phase.live and rollout.lead not in retried
         ),
-        off=tuple(
-            rows.flag_row(state, settings, definitions, rollout.lead, now)
-            for rollout in state.rollouts.values()
-            if rollout.phase is Phase.ROLLED_BACK and rollout.lead not in retried and rollout.lead in settings.rollout
-        ),
+        off=off_rows(state, settings, definitions, retried, now),
         unseen=unseen(settings, verdicts),
         problems=_problems(commands, checks),
         controller=rows.watcher(read_controller(session.state_dir, session.environment, now)),
@@ -110,11 +121,37 @@ def _command(session: Session, command: Command, env: dict[str, str]) -> Planned
     )
 
 
+def taken_back(state: State, definitions: Mapping[str, Flag]) -> tuple[str, ...]:
+    """What was taken back and stays off until somebody starts it again: leads, and flags that stood by hand."""
+    leads = [lead for lead, rollout in state.rollouts.items() if rollout.phase is Phase.ROLLED_BACK]
+    by_hand = [
+        key for key, flag in state.flags.items() if flag.rollout is None and flag.rollback_id and not flag.percentage
+    ]
+    return tuple(key for key in dict.fromkeys((*leads, *by_hand)) if key in definitions)
+
+
+def still_back(state: State, definitions: Mapping[str, Flag], retried: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `retried` that nobody started meanwhile."""
+    back = taken_back(state, definitions)
+    return tuple(key for key in retried if key in back)
+
+
+def off_rows(
+    state: State, settings: Environment, definitions: dict[str, Flag], retried: tuple[str, ...], now: datetime
+) -> tuple[FlagRow, ...]:
+    """What a deploy leaves off because it was taken back."""
+    return tuple(
+        rows.flag_row(state, settings, definitions, key, now)
+        for key in taken_back(state, definitions)
+        if key in settings.rollout and key not in retried
+    )
+
+
 def flags_to_retry(session: Session, state: State, definitions: dict[str, Flag], ask: DeployAsk) -> tuple[str, ...]:
-    """The leads that `--retry` starts again; `all` is each that was taken back."""
-    back = tuple(lead for lead, rollout in state.rollouts.items() if rollout.phase is Phase.ROLLED_BACK)
+    """The flags that `--retry` starts again; `all` is each that was taken back."""
+    back = taken_back(state, definitions)
     if "all" in ask.retry:
-        return back
+        return tuple(key for key in back if key in session.settings.rollout)
     out = []
     for key in ask.retry:
         flags.known(definitions, key, f"deploy {session.environment} --retry FLAG")
@@ -136,11 +173,13 @@ def flags_to_retry(session: Session, state: State, definitions: dict[str, Flag],
 def starts(
     settings: Environment, definitions: dict[str, Flag], state: State, retried: tuple[str, ...], now: datetime
 ) -> tuple[PlannedRollout, ...]:
-    """The rollouts that a deploy would begin."""
-    fresh = leads_and_riders(definitions, state, settings.rollout)
-    again = tuple((lead, riders_of(definitions, state, lead, settings.rollout)) for lead in retried)
+    """The rollouts that a deploy would begin. What was taken back is not among them, unless it is retried."""
+    back = taken_back(state, definitions)
+    fresh = leads_and_riders(definitions, state, [key for key in settings.rollout if key not in back])
+    again = [(lead, riders_of(definitions, state, lead, settings.rollout)) for lead in retried]
+    riding = {rider for _, riders in again for rider in riders}
     out = []
-    for lead, riders in (*fresh, *again):
+    for lead, riders in (*((lead, riders) for lead, riders in fresh if lead not in riding), *again):
         plan = plan_for(settings.strategy, definitions, riders)
         dates = planned(plan.steps, now)
         out.append(
@@ -188,7 +227,8 @@ def plan_rollouts(session: Session, lead: str | None, users: int | None, rps: fl
             (lead, riders_of(definitions, state, lead, settings.rollout)),
         )
     else:
-        pairs = leads_and_riders(definitions, state, settings.rollout)
+        back = taken_back(state, definitions)
+        pairs = leads_and_riders(definitions, state, [key for key in settings.rollout if key not in back])
     measured = measured_users(session, now)
     per_day = users if users is not None else _users_of_rps(rps) if rps is not None else measured
     return RolloutPlans(
@@ -221,25 +261,27 @@ def _plan(
     now: datetime,
 ) -> RolloutPlan:
     plan = plan_for(settings.strategy, definitions, riders)
-    dates = planned(plan.steps, now)
-    ends = [*dates[1:], None]
-    rollout = state.rollouts.get(state.flag(lead).rollout or "")
+    flag, rollout = state.flag(lead), state.rollouts.get(state.flag(lead).rollout or "")
     refused = None
     if rollout is not None and rollout.phase.live:
         refused = f"{lead} is already in a rollout ({rollout.phase}); these dates are of a new one"
+    # A lead that is on begins with the step above its percentage; one in a rollout is shown as if it began anew.
+    skipped = 0
+    if rollout is None and flag.on:
+        skipped = sum(1 for step in plan.steps if step.percentage <= flag.percentage)
+        if skipped == len(plan.steps):
+            refused = f"{lead} is at {format_percentage(flag.percentage)}: no step of the strategy is above it"
+            skipped = 0
+    ahead = plan.steps[skipped:]
+    dates = planned(ahead, now)
     steps = []
-    for number, (step, begins, ended) in enumerate(zip(plan.steps, dates, ends, strict=True), 1):
+    for number, (step, begins, ended) in enumerate(zip(ahead, dates, [*dates[1:], None], strict=True), skipped + 1):
         seen = None
         if per_day is not None and ended is not None:
             seen = round(per_day * max((ended - begins) / DAY, 0) * step.percentage / 10_000)
         steps.append(
             PlannedStep(
-                step=number,
-                percentage=step.percentage,
-                hold=step.hold,
-                name=step.name,
-                from_=begins,
-                seen_by=seen,
+                step=number, percentage=step.percentage, hold=step.hold, name=step.name, from_=begins, seen_by=seen
             )
         )
     return RolloutPlan(

@@ -1,29 +1,45 @@
 """Deployment reports: built from the audit log whenever they are asked for, and kept as files beside the state."""
 
 import os
-from datetime import datetime
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 from deployguard.codec import dumps
 from deployguard.errors import Code, Offer, fail, nearest
 from deployguard.operations.values import ReportRow, Reports
 from deployguard.session import Session
-from deployguard.state import Event, Release
+from deployguard.state import Event, Release, State
 from deployguard.story.report import Report, build_report, html
+
+STAMP = "%Y%m%dT%H%M%SZ"
+_OURS = ("deployment-report-*.json", "deployment-report-*.html", "deployment-output-*.log")
 
 
 def folder(session: Session) -> Path:
     """Inside the environment's state, or where the config says."""
-    named = session.config and session.settings.reports
+    settings = session.settings_if_any(session.store.read())
+    named = settings.reports if settings is not None else None
     return session.root / named if named else session.folder / "reports"
 
 
-def path_of(session: Session, release_id: str, started: datetime) -> Path:
-    return folder(session) / f"deployment-report-{started:%Y%m%dT%H%M%SZ}-{release_id}.json"
+def path_of(session: Session, release: Release) -> Path:
+    return folder(session) / f"deployment-report-{release.started_at:{STAMP}}-{release.id}.json"
+
+
+def output_of(session: Session, release: Release, number: int) -> Path:
+    """Where every line of the release's `number`th command is kept. Its time tells environments of one folder apart."""
+    return folder(session) / f"deployment-output-{release.started_at:{STAMP}}-{release.id}-{number}.log"
 
 
 def build(session: Session, release_id: str) -> Report:
+    """The report as of now, also of a release that runs. Raises `usage` for one that never was."""
     state = session.store.read()
+    release = _release(session, state, release_id)
+    return build_report(release, _events_since(session, release), state, session.clock())
+
+
+def _release(session: Session, state: State, release_id: str) -> Release:
     release = state.releases.get(release_id) or _old_release(session, release_id)
     if release is None:
         known = tuple(state.releases)
@@ -39,7 +55,7 @@ def build(session: Session, release_id: str) -> Report:
             now="nothing was changed (exit 2)",
             next=(Offer(f"deployguard report list --env {session.environment}"),),
         )
-    return build_report(release, _events_since(session, release), state, session.clock())
+    return release
 
 
 def _old_release(session: Session, release_id: str) -> Release | None:
@@ -54,30 +70,59 @@ def _old_release(session: Session, release_id: str) -> Release | None:
 
 
 def _events_since(session: Session, release: Release) -> tuple[Event, ...]:
-    """From the release's first event on, oldest first; reads backwards, so old history costs nothing."""
+    """From the release's first event on, oldest first; reads backwards, so old history costs nothing.
+
+    Its first event is looked for by name: a clock that was set back puts later events before it in time.
+    """
     out: list[Event] = []
     for event in session.store.events(newest_first=True):
-        if event.time < release.started_at:
-            break
         out.append(event)
+        if event.type == "release.started" and event.data.get("releaseId") == release.id:
+            break
     return tuple(reversed(out))
 
 
 def write(session: Session, release_id: str) -> Path:
-    """The report as JSON and as a page, each replaced whole."""
-    report = build(session, release_id)
-    path = path_of(session, release_id, report.started_at)
+    """The report as JSON and as a page, each replaced whole. Raises OSError where the folder cannot be written."""
+    state = session.store.read()
+    release = _release(session, state, release_id)
+    report = build_report(release, _events_since(session, release), state, session.clock())
+    path = path_of(session, release)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _replace(path, dumps(report) + b"\n")
     _replace(path.with_suffix(".html"), html(report).encode())
     return path
 
 
+def try_to_write(session: Session, release_id: str) -> str | None:
+    """Write it, or say why not: a full disk must not stop what the report tells of."""
+    try:
+        write(session, release_id)
+    except OSError as error:
+        return f"the report of {release_id} could not be written: {(error.strerror or str(error)).lower()}"
+    return None
+
+
+def forget_old(session: Session, retention: timedelta) -> None:
+    """Remove reports and kept output that nobody has written to for `retention`. Other files are not touched."""
+    oldest = (session.clock() - retention).timestamp()
+    for pattern in _OURS:
+        for file in folder(session).glob(pattern):
+            with suppress(OSError):
+                if file.stat().st_mtime < oldest:
+                    file.unlink()
+
+
 def _replace(path: Path, data: bytes) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.touch(mode=0o600)
-    beside.write_bytes(data)
-    beside.replace(path)
+    try:
+        beside.touch(mode=0o600)
+        beside.write_bytes(data)
+        beside.replace(path)
+    except OSError:
+        with suppress(OSError):
+            beside.unlink()
+        raise
 
 
 def listed(session: Session) -> Reports:
@@ -95,7 +140,7 @@ def listed(session: Session) -> Reports:
                 outcome=report.outcome,
                 by=release.by,
                 rollouts=release.rollouts,
-                file=release.report,
+                file=release.report if release.report and Path(release.report).exists() else None,
             )
         )
     return Reports(environment=session.environment, reports=tuple(rows))

@@ -7,7 +7,8 @@ from deployguard.config.units import format_percentage
 from deployguard.config.values import Flag
 from deployguard.errors import Code, DeployguardError
 from deployguard.flags.definitions import definitions
-from deployguard.operations import rows
+from deployguard.operations import aftermath, left_behind, rows
+from deployguard.operations.protocol import DeployWatch
 from deployguard.operations.values import Emergency, FlagChange, FlagRow, RollbackHistory, RollbackRow, Undone
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Move, MoveKind
@@ -17,10 +18,11 @@ from deployguard.state import Actor, Change, Phase, ReleasePhase, Rollback, Roll
 from deployguard.store.recover import rebuild
 
 
-def emergency(session: Session, by: str | None, reason: str | None) -> Emergency:
+def emergency(session: Session, by: str | None, reason: str | None, watch: DeployWatch | None = None) -> Emergency:
     """Every flag off that is not permanent: reads no evidence, needs no readable config, waits only for the state.
 
     First the state; a running deploy reads there that it is to stop. A damaged state is rebuilt from the audit log.
+    Then the notices, and where a deploy died in the middle, its rollback commands, told to `watch`.
     """
     actor = session.actor(by)
     notes: list[str] = []
@@ -43,14 +45,18 @@ def emergency(session: Session, by: str | None, reason: str | None) -> Emergency
         move = Move(kind=MoveKind.EMERGENCY, actor=actor, reason=reason, left_on=tuple(permanent))
         return then(change, apply(change.state, move, now))
 
-    before, after, _, now = session.change(decide, actor, wait_s=EMERGENCY_WAIT_S)
-    changed = _changes(before, after)
+    before, after, events, now = session.change(decide, actor, wait_s=EMERGENCY_WAIT_S, configure=False)
+    notes += aftermath.follow(session, after, events, always_send=True)
     running = after.running_release()
+    if running is not None:
+        left = left_behind.clean_up(session, running, actor, watch)
+        notes += left.notes
+        running = None if left.ended else running
     return Emergency(
         rollback_id=_new_record(before, after),
         environment=session.environment,
-        revision=after.revision,
-        flags=changed,
+        revision=session.store.read().revision if running is None else after.revision,
+        flags=_changes(before, after),
         left_on=_left_on(session, after, tuple(permanent), now),
         by=actor.shown,
         at=now,
@@ -76,7 +82,8 @@ def undo(session: Session, rollback_id: str | None, *, force: bool, by: str | No
     """Restore what a rollback changed: whole, or with `force` the flags that nobody touched since."""
     actor = session.actor(by)
     move = Move(kind=MoveKind.UNDO, actor=actor, reason=reason, force=force, rollback_id=rollback_id)
-    before, after, _, now = session.change(lambda state, at: apply(state, move, at), actor)
+    before, after, events, now = session.change(lambda state, at: apply(state, move, at), actor)
+    aftermath.follow(session, after, events)
     record = after.rollbacks[_new_record(before, after) or ""]
     undone = after.rollbacks[record.undoes or ""]
     untouched = tuple(key for key in undone.flags_before if key not in record.flags_after)
@@ -177,6 +184,7 @@ def _rollback_commands(session: Session, state: State) -> tuple[str, ...]:
     """As the last release kept them; else as the config has them."""
     for release in reversed(list(state.releases.values())):
         if release.rollback:
-            return tuple(command_from_json(command).text for command in release.rollback)
+            commands = [command_from_json(command, session.environ) for command in release.rollback]
+            return tuple(session.masker.mask(command.text) for command in commands)
     settings = session.settings_if_any(state)
-    return tuple(command.text for command in settings.rollback) if settings else ()
+    return tuple(session.masker.mask(command.text) for command in settings.rollback) if settings else ()

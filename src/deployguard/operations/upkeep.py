@@ -3,11 +3,11 @@
 from deployguard.codec import JSON
 from deployguard.config.show import shown
 from deployguard.errors import Code, DeployguardError, Problem, fail
-from deployguard.operations import rows
+from deployguard.operations import plan, rows
 from deployguard.operations.values import AlertTest, Backup, ConfigSummary, Finding, Findings
 from deployguard.session import Session
-from deployguard.state import Phase
-from deployguard.store.locks import read_controller
+from deployguard.state import Phase, State
+from deployguard.store.locks import read_controller, read_lease
 
 
 def config_summary(session: Session) -> ConfigSummary:
@@ -111,6 +111,10 @@ def restore(session: Session, file: str, by: str | None, reason: str | None) -> 
             wanted="no controller while the state is restored",
             now="nothing was changed (exit 1)",
         )
+    lease = read_lease(session.state_dir, session.environment)
+    if lease is not None and lease.held:
+        state = State(environment=session.environment)  # the one that is there may be damaged
+        raise plan.deploy_running(session, state, lease, session.clock())
     made = bring_back(session.state_dir, session.environment, file, session.actor(by), reason, session.clock())
     return Backup(
         environment=session.environment,

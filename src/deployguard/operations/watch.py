@@ -3,15 +3,16 @@
 from datetime import datetime, timedelta
 
 from deployguard.controller import Controller, Ticked
-from deployguard.operations import judged, reports, rows
+from deployguard.operations import aftermath, judged, reports, rows
 from deployguard.operations.told import told
 from deployguard.operations.values import Round
 from deployguard.session import Session, watcher_name
-from deployguard.state import Event, ReleasePhase, State
-from deployguard.store.locks import ControllerLock, read_controller
+from deployguard.store.locks import ONCE, ControllerInfo, ControllerLock, read_controller
 
 DEFAULT_INTERVAL = timedelta(seconds=10)
 CRON_INTERVAL = timedelta(minutes=5)  # of `watch --once`, before it has run twice
+LONGEST_CRON = timedelta(days=1)  # a round by hand a week later must not count as watching for three
+FORGET_EVERY = timedelta(hours=1)
 
 
 class Watch:
@@ -22,6 +23,7 @@ class Watch:
         self._lock = ControllerLock(session.state_dir, session.environment)
         self._controller: Controller | None = None
         self._interval = DEFAULT_INTERVAL
+        self._forgot_at: datetime | None = None
 
     @property
     def acting(self) -> bool:
@@ -32,19 +34,26 @@ class Watch:
         if self._controller is not None:
             return True
         session = self._session
-        previous = read_controller(session.state_dir, session.environment, session.clock())
-        if not self._lock.acquire(name=watcher_name(), via=via):
+        if not self._lock.acquire(name=watcher_name(), via=via, at=session.clock()):
             return False
-        self._interval = interval
-        self._controller = Controller(session, watcher_name())
+        controller = Controller(session, watcher_name())
+        try:
+            if not quiet:
+                previous = self._lock.previous
+                kind = "controller.takenOver" if previous is not None and not previous.left else "controller.started"
+                data = {
+                    "holder": f"{watcher_name()}, pid {self._lock.pid}",
+                    "fence": self._lock.fence,
+                    "previous": previous.name if previous else None,
+                    "via": via,
+                }
+                controller.record(kind, data)
+        except BaseException:  # a state that cannot be written: nobody acts, so nobody holds the lock
+            controller.abandon()
+            self._lock.release()
+            raise
+        self._interval, self._controller = interval, controller
         self._lock.tick(session.clock(), interval)
-        if not quiet:
-            left_behind = previous is not None and not previous.left
-            kind = "controller.takenOver" if left_behind else "controller.started"
-            holder = f"{watcher_name()}, pid {self._lock.pid}"
-            self._controller.record(
-                kind, {"holder": holder, "previous": previous.name if previous else None, "via": via}
-            )
         return True
 
     def tick(self, *, full: bool = False) -> Round:
@@ -53,27 +62,36 @@ class Watch:
             return looked_on(self._session)
         ticked = self._controller.tick(full=full)
         self._lock.tick(self._session.clock(), self._interval)
-        _keep_reports(self._session, ticked.state, ticked.events)
+        aftermath.keep_reports(self._session, ticked.state, ticked.events)
+        self._forget_reports(ticked.now)
         return _round(self._session, ticked)
 
     def leave(self, why: str, *, quiet: bool = False) -> None:
         """Give the lock back. Leaving is an event: from now on nothing watches."""
-        if self._controller is None:
+        controller, self._controller = self._controller, None
+        if controller is None:
             return
-        if not quiet:
-            self._controller.record("controller.stopped", {"holder": watcher_name(), "by": why})
-        self._controller.close()
-        self._controller = None
-        self._lock.release()
+        try:
+            if not quiet:
+                controller.record("controller.stopped", {"holder": watcher_name(), "by": why})
+            controller.close()
+        finally:
+            self._lock.release()
+
+    def _forget_reports(self, now: datetime) -> None:
+        if self._forgot_at is not None and abs(now - self._forgot_at) < FORGET_EVERY:
+            return
+        self._forgot_at = now
+        settings = self._session.settings_if_any(self._session.store.read())
+        if settings is not None:
+            reports.forget_old(self._session, settings.retention.reports)
 
 
 def once(session: Session, interval: timedelta | None) -> Round:
     """`watch --once`: one full round, for cron. Where another controller lives it judges nothing of its own."""
     previous = read_controller(session.state_dir, session.environment, session.clock())
     watch = Watch(session)
-    if not watch.take(
-        "watch --once", interval or _since_last(previous.last_tick_at if previous else None, session), quiet=True
-    ):
+    if not watch.take(ONCE, interval or _since_last(previous, session.clock()), quiet=True):
         return looked_on(session)
     try:
         return watch.tick(full=True)
@@ -81,10 +99,11 @@ def once(session: Session, interval: timedelta | None) -> Round:
         watch.leave("the round is over", quiet=True)
 
 
-def _since_last(last: datetime | None, session: Session) -> timedelta:
-    if last is None:
+def _since_last(previous: ControllerInfo | None, now: datetime) -> timedelta:
+    """How often cron comes, as far as the last two runs tell. A clock that was set back tells nothing."""
+    if previous is None or previous.via != ONCE or previous.last_tick_at >= now:
         return CRON_INTERVAL
-    return max(session.clock() - last, timedelta(seconds=1))
+    return min(max(now - previous.last_tick_at, timedelta(seconds=1)), LONGEST_CRON)
 
 
 def looked_on(session: Session) -> Round:
@@ -126,13 +145,3 @@ def _round(session: Session, ticked: Ticked) -> Round:
         next_at=ticked.decision.next_at,
         at=ticked.now,
     )
-
-
-def _keep_reports(session: Session, state: State, events: tuple[Event, ...]) -> None:
-    """A report on disk is written again when one of its rollouts moved."""
-    moved = {event.data.get("rollout") for event in events if event.type.startswith("rollout.")}
-    releases = {state.rollouts[lead].release for lead in moved if lead in state.rollouts}
-    for release_id in releases - {None}:
-        release = state.releases.get(str(release_id))
-        if release is not None and release.phase is not ReleasePhase.RUNNING:
-            reports.write(session, release.id)
