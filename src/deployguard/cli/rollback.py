@@ -16,7 +16,9 @@ apps = {"rollback": app}
 
 @app.command("emergency", cls=Command, help="Every flag off that is not permanent, now, without a question.")
 def emergency(by: By = None, reason: Reason = None) -> None:
-    run().emit(run().operations(lenient=True).emergency(by=by, reason=reason))
+    from deployguard.cli.progress import progress
+
+    run().emit(run().operations(lenient=True).emergency(by=by, reason=reason, watch=progress(run())))
 
 
 @app.command("manual", cls=Command, help="One flag off: a lead with its riders, a rider alone.")

@@ -23,8 +23,10 @@ TERMINATED = 143
 DRAW_EVERY_S = 1.0
 QUIET = timedelta(hours=1)
 SHORTEST_S = 0.2
-# Another process may hold the state for a moment, or commit first: the next tick tries again.
-_PASSING = (Code.STATE_LOCKED, Code.REVISION_CHANGED)
+STANDS_BY_S = 3.0  # between two looks whether the other one still acts
+# Another process may hold the state for a moment, or commit first; somebody may be restoring a damaged one: the next
+# tick tries again. Leaving instead would have a supervisor start us over and over, with nobody told.
+_PASSING = (Code.STATE_LOCKED, Code.REVISION_CHANGED, Code.STATE_DAMAGED, Code.CHAIN_BROKEN)
 
 
 def watch(
@@ -81,7 +83,7 @@ def stay(
         current.exit_code = INTERRUPTED
     finally:
         loop.leave(why)
-    if loop.turned_off:
+    if loop.turned_off or loop.lost():
         current.exit_code = TAKEN_BACK
 
 
@@ -107,7 +109,8 @@ class _Loop:
                 return "the time is over"
             if self.leads is not None and self._decided():
                 return "every rollout is decided"
-            due = min(at for at in (now + self.every, found.next_at if found else None, ends) if at is not None)
+            every = self.every if self.acting else min(self.every, timedelta(seconds=STANDS_BY_S))
+            due = min(at for at in (now + every, found.next_at if found else None, ends) if at is not None)
             self.view.rest(due, self.acting)
 
     def _tick(self) -> Round | None:
@@ -115,13 +118,13 @@ class _Loop:
             if not self.acting:
                 self.acting = self.operations.take_watch("watch", self.every)
             found = self.operations.tick()
+            self.turned_off.update(found.turned_off if found.acted else ())
+            self.view.show(found, self.acting)
         except DeployguardError as error:
             if error.problem.code not in _PASSING:
                 raise
             self.view.trouble(error.problem.message)
             return None
-        self.turned_off.update(found.turned_off if found.acted else ())
-        self.view.show(found, self.acting)
         return found
 
     def _decided(self) -> bool:
@@ -130,12 +133,24 @@ class _Loop:
             lead not in rows or rows[lead].phase in ("completed", "rolled_back", "paused") for lead in self.leads or ()
         )
 
+    def lost(self) -> bool:
+        """Whether one of the rollouts that we stayed for was taken back, by whomever."""
+        if not self.leads:
+            return False
+        return any(
+            row.rollout in self.leads and row.phase == "rolled_back" for row in self.operations.rollouts().rollouts
+        )
+
     def leave(self, why: str) -> None:
+        now = self.operations.now()
         try:
             self.operations.leave_watch(why)
-        finally:
-            now = self.operations.now()
             self.view.end(why, acting=self.acting, took=now - (self.began or now))
+        except DeployguardError as error:
+            if error.problem.code not in _PASSING:
+                raise
+            self.view.stop()
+            self.view.trouble(error.problem.message)
 
 
 def _view(current: Run, operations: Operations) -> "_Lines | _Live":
@@ -152,6 +167,7 @@ class _Lines:
         self._operations = operations
         self._seen = 0
         self._spoke = operations.now()
+        self._trouble: str | None = None
 
     def begin(self) -> None:
         newest = self._operations.overview().events
@@ -159,6 +175,7 @@ class _Lines:
 
     def show(self, found: Round, acting: bool) -> None:  # noqa: ARG002, FBT001  # the live view needs it
         now = self._operations.now()
+        self._trouble = None
         if self._tell_new():
             self._spoke = now
         elif now - self._spoke >= QUIET:
@@ -189,6 +206,10 @@ class _Lines:
         time.sleep(max((until - self._operations.now()).total_seconds(), SHORTEST_S))
 
     def trouble(self, message: str) -> None:
+        """Said once, not at every tick that it lasts."""
+        if message == self._trouble:
+            return
+        self._trouble = message
         sys.stderr.write(
             f"{self._operations.now():%Y-%m-%dT%H:%M:%SZ} {self._operations.environment} warning {message}\n"
         )
@@ -196,6 +217,9 @@ class _Lines:
 
     def end(self, why: str, *, acting: bool, took: timedelta) -> None:  # noqa: ARG002
         self._tell_new()
+
+    def stop(self) -> None:
+        """Nothing is drawn here."""
 
 
 class _Live:
@@ -210,6 +234,7 @@ class _Live:
             console=current.page.console, auto_refresh=False, screen=False, vertical_overflow="crop", transient=False
         )
         self._trouble: str | None = None
+        self._last: Overview | None = None  # the last frame that could be read
         self._began_at_seq = 0
 
     def begin(self) -> None:
@@ -222,31 +247,41 @@ class _Live:
         self._draw(acting)
 
     def rest(self, until: datetime, acting: bool) -> None:  # noqa: FBT001
-        while True:
-            left = (until - self._operations.now()).total_seconds()
-            if left <= 0:
-                return
+        # Counted on the clock that nobody sets: one that is set back a day must not make this rest a day long.
+        deadline = time.monotonic() + (until - self._operations.now()).total_seconds()
+        while (left := deadline - time.monotonic()) > 0:
             time.sleep(max(min(left, DRAW_EVERY_S), SHORTEST_S))
             if left > DRAW_EVERY_S:
                 self._draw(acting)
 
     def trouble(self, message: str) -> None:
         self._trouble = message
+        if not self._live.is_started:
+            sys.stderr.write(f"{message}\n")
+            return
         self._draw(acting=False)
 
     def _draw(self, acting: bool) -> None:  # noqa: FBT001
         from deployguard.cli.render.live import frame
 
         page = self._current.page.resized()
-        overview: Overview = self._operations.overview()
+        try:
+            overview = self._last = self._operations.overview()
+        except DeployguardError as error:
+            if self._last is None or error.problem.code not in _PASSING:
+                raise
+            overview, self._trouble = self._last, error.problem.message
         self._live.update(
             frame(overview, page, acting=acting, height=page.console.height - 1, trouble=self._trouble), refresh=True
         )
 
+    def stop(self) -> None:
+        self._live.stop()
+
     def end(self, why: str, *, acting: bool, took: timedelta) -> None:
         from deployguard.cli.render.live import left
 
-        self._live.stop()
+        self.stop()
         overview = self._operations.overview()
         changes = sum(
             1 for event in overview.events if event.seq > self._began_at_seq and event.type.startswith("rollout.")

@@ -67,8 +67,11 @@ def emergency(view: Emergency, page: Page) -> None:
     if not view.flags:
         kept = ", ".join(f"{row.flag_id} (permanent)" for row in view.left_on)
         but = f" but {kept}" if kept else ""
+        change = f"No change, still revision {view.revision}."
+        if view.aborting:
+            change = f"The deploy {view.aborting} was told to stop; it runs its rollback commands itself."
         page.para(
-            f"Nothing was on{but}. No change, still revision {view.revision}.",
+            f"Nothing was on{but}. {change}",
             first=page.t(page.sign(symbols.PASS), " "),
             rest="  ",
         )
