@@ -13,8 +13,8 @@ from deployguard.telemetry.logtime import from_local, read_time
 from deployguard.telemetry.parsed import ROLES, Field, NotALineError, Number, Parsed, factor, finite, numbers_in
 
 _NONE = (b"", b"-")
-_ESCAPED = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+_ESCAPES = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"f": b"\f"}
 
 
 def text_parser(spelling: str, fields: Mapping[str, Field]) -> Callable[[bytes], Parsed]:
@@ -67,13 +67,17 @@ def _time_bytes(raw: bytes) -> float:
 def _text_bytes(raw: bytes) -> str | None:
     if raw in _NONE:
         return None
-    text = raw.decode("utf-8", "surrogateescape")
-    return _ESCAPED.sub(_unescaped, text) if "\\" in text else text
+    # Bytes first: nginx writes each byte of `é` on its own, as `\xC3\xA9`.
+    plain = _ESCAPED.sub(_unescaped, raw) if b"\\" in raw else raw
+    return plain.decode("utf-8", "surrogateescape")
 
 
-def _unescaped(match: re.Match[str]) -> str:
-    code = match[1] or match[2]
-    return chr(int(code, 16)) if code else _ESCAPES.get(match[3], match[3])
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    if match[1]:
+        return bytes((int(match[1], 16),))
+    if match[2]:
+        return chr(int(match[2], 16)).encode("utf-8", "surrogatepass")
+    return _ESCAPES.get(match[3], match[3])
 
 
 def _request_bytes(raw: bytes) -> str | None:
