@@ -82,11 +82,24 @@ class Database:
             self._connection = self._close = None
 
     def _opened(self) -> sqlite3.Connection | None:
+        if self._connection is not None and self._gone():
+            self.close()
         if self._connection is None:
             self._connection = self._open_to_read() if self.read_only else self._open_to_write()
             if self._connection is not None:
                 self._close = finalize(self, self._connection.close)
         return self._connection
+
+    def _gone(self) -> bool:
+        """The file was removed, replaced or emptied beneath us: what we hold open is nobody's any more."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return True
+        if found.st_ino == self._inode and found.st_size == 0 and not self.read_only:
+            for ending in ("", *_BESIDE):  # sqlite would take the log beside an emptied file for its own
+                self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+        return found.st_ino != self._inode or found.st_size == 0
 
     def _open_to_read(self) -> sqlite3.Connection | None:
         if not self.path.exists() or self.path.stat().st_size == 0:
