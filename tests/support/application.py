@@ -18,6 +18,7 @@ from typing import Any
 from deployguard.operations.watch import Watch
 from deployguard.sdk import Client
 from deployguard.session import Session, open_session
+from deployguard.store.locks import ControllerLock
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 USERS = 600
@@ -190,6 +191,12 @@ class Stage:
         found = Watch(self.session(lenient=lenient))
         assert found.take("watch", timedelta(seconds=10))
         return found
+
+    def watch_can_be_taken(self) -> bool:
+        lock = ControllerLock(self.folder / "state", "prod")
+        taken = lock.acquire("a test", "watch", at=self.clock())
+        lock.release()
+        return taken
 
     def plays(self, watch: Watch, minutes: float, *, visits: int = 60, until: Callable[[], bool] | None = None) -> bool:
         """Ticks of ten seconds, with visits before each. True as soon as `until` holds."""
