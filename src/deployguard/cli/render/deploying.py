@@ -110,7 +110,8 @@ def command_started(text: str, kind: str, page: Page) -> None:
 
 
 def line(text: str, page: Page) -> None:
-    page.say("  ", ("│ ", "dim"), (text, "dim"))
+    """A line of a command's output is never broken by us."""
+    page.err.append(page.t("  ", ("│ ", "dim"), (text, "dim")))
 
 
 def command_finished(text: str, kind: str, how: str, page: Page, *, ok: bool, took: timedelta) -> None:
@@ -202,5 +203,5 @@ def deployed(view: Deployed, page: Page) -> None:
     if view.watched_by is not None:
         page.next([Offer(f"deployguard watch --env {env}", "looks on")])
         return
-    watched_line(None, env, now, page, matters=bool(view.rollouts or view.stays))
+    watched_line(None, env, now, page)
     page.next([Offer(f"deployguard watch --env {env}", "live view, acts while it runs")])

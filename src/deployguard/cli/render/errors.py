@@ -1,8 +1,10 @@
 """Errors, in the one style there is: what, where, found, wanted, what state it left, and what may be done now."""
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from deployguard.cli.render.page import Page
+from deployguard.cli.render.symbols import FAIL
 from deployguard.errors import REFUSALS, Offer, Place, Problem
 
 _AROUND = 30  # columns of the source line that are shown before the caret, at most
@@ -49,7 +51,7 @@ def _allowed(offers: tuple[Offer, ...], page: Page) -> None:
         return
     page.say("  ", ("allowed now", "dim"))
     for offer in offers:
-        page.err.extend(page.command(offer, page.t("    ")))
+        page.err.extend(page.command(offer, page.t("    "), "    "))
 
 
 def _all_of_a_config(problem: Problem, page: Page) -> None:
@@ -70,12 +72,13 @@ def _all_of_a_config(problem: Problem, page: Page) -> None:
         page.blank(err=True)
     count = len(problem.errors)
     many = f"{count} errors" if count != 1 else "1 error"
-    page.say(
-        ("✗ ", "bold red"),
-        (f"{many} in {_file_of(problem)}.", "bold"),
-        f" Nothing was changed. (exit {problem.exit_code})",
+    page.para(
+        page.t((f"{many} in {_file_of(problem)}.", "bold"), f" Nothing was changed. (exit {problem.exit_code})"),
+        first=page.t(page.sign(FAIL), " "),
+        rest="  ",
+        err=True,
     )
-    if problem.now:
+    if problem.now and not problem.now.startswith("nothing was changed"):
         page.para(problem.now, first="  ", err=True)
     edits = {1: "after this edit", 2: "after these two edits", 3: "after these three edits"}
     page.next(problem.next or (Offer("deployguard config validate", edits.get(count, "after these edits")),))
@@ -94,7 +97,7 @@ def _code(place: Place, page: Page) -> None:
     stripped = len(source) - len(source.lstrip())
     start, room = stripped, page.width - 8
     if column - start + place.width > room - 1:
-        start = max(column - _AROUND, 0)
+        start = max(column - max(0, min(_AROUND, room - place.width - 4)), 0)
     shown = source[start : start + room]
     head = page.plain("…") if start > stripped else ""
     cut = start + room < len(source)
@@ -103,4 +106,5 @@ def _code(place: Place, page: Page) -> None:
     page.say((f"{number} ", "dim"), ("│ ", "dim"), body)
     # A value that spans more than its line is underlined to the line's end.
     width = max(1, min(place.width, len(body) - (column - start)))
-    page.say("     ", ("│ ", "dim"), " " * (column - start), ("^" * width, "bold red"))
+    before, under = body[: column - start], body[column - start : column - start + width]
+    page.say("     ", ("│ ", "dim"), " " * cell_len(before), ("^" * max(1, cell_len(under)), "bold red"))

@@ -6,18 +6,21 @@ from rich.text import Text
 
 from deployguard.cli.render import symbols
 from deployguard.cli.render.page import Column, Page, Piece
+from deployguard.cli.render.rollouts import needs_words
 from deployguard.cli.render.symbols import Symbol
 from deployguard.cli.render.watcher import watched_line
 from deployguard.config.units import FULL, format_percentage
 from deployguard.errors import Offer
 from deployguard.operations.values import Answer, FlagDetail, FlagHistory, FlagRow, FlagsStatus, HistoryRow, StaleFlags
-from deployguard.story.numbers import column_of_percentages, duration_words, time_of_day, zone_words
+from deployguard.story.numbers import column_of_percentages, counted, day_words, duration_words, time_of_day, zone_words
 
 WIDE = 100
+SHORT = 48  # columns of a reason that stands on the line of its change
+SHORT_BESIDE_NAMES = 20
 
 
 def status(view: FlagsStatus, page: Page) -> None:
-    page.head(view.environment, "feature flags", f"revision {view.revision} · {_clock(view.at, page)}")
+    page.head(view.environment, "feature flags", page.clock(view.at, view.revision))
     shares = column_of_percentages([row.percentage for row in view.flags])
     rows: list[list[Piece]] = []
     for row, share in zip(view.flags, shares, strict=True):
@@ -34,29 +37,33 @@ def status(view: FlagsStatus, page: Page) -> None:
         Column("STATE"),
     ]
     if page.width >= WIDE:
-        columns.append(Column("WHY", leaves=3))
+        columns.append(Column("WHY", wraps=True, leaves=3))
     else:
         rows = [row[:-1] for row in rows]
     page.table(columns, rows)
     page.blank(err=True)
     for warning in view.warnings:
         page.para(warning, first=page.t(page.sign(symbols.NEED), " "), rest="  ", err=True)
-    waiting = [row for row in view.flags if row.waits_for == "person" and row.rollout == row.flag_id]
     offers: list[Offer] = []
-    if waiting:
-        names = ", ".join(row.flag_id for row in waiting)
-        count = len(waiting)
-        words = f"{count} rollout{'s' if count > 1 else ''} wait{'' if count > 1 else 's'} for a person"
-        page.err.extend(
-            page.wrapped(page.t((words, "bold yellow"), f": {names}."), page.t(page.sign(symbols.NEED), " "), "  ")
-        )
-        offers.append(Offer(f"deployguard rollout status {waiting[0].flag_id} --env {view.environment}"))
-    moves = any(row.phase == "progressing" for row in view.flags)
-    if not watched_line(view.controller, view.environment, view.at, page, matters=moves):
-        offers.append(Offer(f"deployguard watch --env {view.environment}", "live view, acts while it runs"))
-    if not offers:
-        offers.append(_usual_next(view))
-    page.next(offers)
+    watched = view.controller is not None and view.controller.alive
+    # What needs somebody is the last line above `next:`; that nobody watches more than all else.
+    if watched:
+        watched_line(view.controller, view.environment, view.at, page)
+    _waiting(view, offers, page)
+    if not watched:
+        watched_line(view.controller, view.environment, view.at, page)
+        offers.insert(0, Offer(f"deployguard watch --env {view.environment}", "live view, acts while it runs"))
+    page.next(offers or [_usual_next(view)])
+
+
+def _waiting(view: FlagsStatus, offers: list[Offer], page: Page) -> None:
+    waiting = [row for row in view.flags if row.waits_for == "person" and row.rollout == row.flag_id]
+    if not waiting:
+        return
+    words = f"{counted(len(waiting), 'rollout')} {'waits' if len(waiting) == 1 else 'wait'} for a person"
+    line = page.t((words, "bold yellow"), f": {', '.join(row.flag_id for row in waiting)}.")
+    page.para(line, first=page.t(page.sign(symbols.NEED), " "), rest="  ", err=True)
+    offers.append(Offer(f"deployguard rollout status {waiting[0].flag_id} --env {view.environment}"))
 
 
 def _usual_next(view: FlagsStatus) -> Offer:
@@ -124,15 +131,11 @@ def _why(row: FlagRow) -> str:
     return f"waits: {row.waits_text}" if row.phase == "progressing" and row.waits_for not in (None, "hold") else ""
 
 
-def _clock(at: datetime, page: Page) -> str:
-    return f"{at.astimezone(page.zone):%H:%M:%S} {zone_words(at, page.zone)}"
-
-
 def show(view: FlagDetail, page: Page) -> None:
     row = view.flag
     page.head(view.environment, page.t((row.flag_id, "bold"), f"  {row.description}"), zone_words(view.at, page.zone))
     share = format_percentage(row.percentage)
-    users = f"{share}{'' if row.enabled else ', off'}"
+    users = f"{share}{'' if row.enabled else ', off'}{_until(view, page)}"
     if row.enabled and row.reach < row.percentage:
         users += f"; reaches {format_percentage(row.reach)}"
     state = page.t(page.sign(sign_of(row)), " ", _long_state(row, view))
@@ -140,10 +143,7 @@ def show(view: FlagDetail, page: Page) -> None:
     if view.because:
         facts.append(("because", view.because))
     if view.requirements:
-        needs = ", ".join(
-            f"{name} {'✓' if share else '✗'} {format_percentage(share)}" for name, share in view.requirements.items()
-        )
-        facts.append(("requires", needs))
+        facts.append(("requires", needs_words(view.requirements)))
     facts.append(("targeting", _targeting_words(view)))
     facts.append(("seed", row.seed))
     facts.append(("owner", row.owner or page.t(("!", "yellow"), ' none; set "owner" in the config')))
@@ -154,6 +154,14 @@ def show(view: FlagDetail, page: Page) -> None:
         _history_rows(view.history, view.at, page)
     page.blank(err=True)
     page.next(_offers_for(row, view.environment))
+
+
+def _until(view: FlagDetail, page: Page) -> str:
+    """`; 30% until Tue 24 Nov 14:31:50`, where it was taken back."""
+    last = next((row for row in view.history if row.to is not None), None)
+    if view.flag.phase != "rolled_back" or last is None or not last.from_:
+        return ""
+    return f"; {format_percentage(last.from_)} until {time_of_day(last.at, view.at, page.zone)}"
 
 
 def _long_state(row: FlagRow, view: FlagDetail) -> str:
@@ -205,19 +213,30 @@ def history(view: FlagHistory, page: Page) -> None:
 
 
 def _history_rows(rows: tuple[HistoryRow, ...], now: datetime, page: Page, *, names: bool = False) -> None:
+    """One line a change; a long reason stands below it."""
+    short = SHORT_BESIDE_NAMES if names else SHORT
     cells: list[list[Piece]] = []
     for row in rows:
         change = ""
         if row.from_ is not None and row.to is not None:
             change = f"{format_percentage(row.from_)} → {format_percentage(row.to)}"
-        when = (
-            f"{row.at.astimezone(page.zone):%a %H:%M:%S}"
-            if abs((now - row.at).days) < 6
-            else f"{row.at.astimezone(page.zone):%d %b %H:%M}"
-        )
-        cells.append([f"  {when}", *([row.flag_id] if names else []), change, row.by, row.why])
-    columns = [Column(), *([Column(shrinks=True)] if names else []), Column(right=True), Column(), Column()]
-    page.table(columns, cells)
+        name = [row.flag_id] if names else []
+        cells.append([f"  {_when(row.at, now, page)}", *name, change, row.by, row.why if len(row.why) <= short else ""])
+    columns = [
+        Column(),
+        *([Column(shrinks=True)] if names else []),
+        Column(right=True),
+        Column(shrinks=True),
+        Column(wraps=True),
+    ]
+    page.table(columns, cells, below=[row.why if len(row.why) > short else None for row in rows])
+
+
+def _when(at: datetime, now: datetime, page: Page) -> str:
+    """`Tue 14:31:50` within the last days, else `12 Nov 02:32`."""
+    there = at.astimezone(page.zone)
+    name, day, month = day_words(there).split()
+    return f"{name} {there:%H:%M:%S}" if abs((now - at).days) < 6 else f"{day} {month} {there:%H:%M}"
 
 
 def answer(view: Answer, page: Page) -> None:
@@ -228,7 +247,7 @@ def answer(view: Answer, page: Page) -> None:
     for rung in view.ladder:
         symbol = symbols.NONE if rung.passed is None else symbols.PASS if rung.passed else symbols.FAIL
         rows.append([page.t(page.sign(symbol), " ", rung.name), rung.text])
-    page.table([Column(), Column()], rows)
+    page.table([Column(), Column(wraps=True)], rows)
     page.blank()
     by = {"bucket": "the bucket", "percentage": "the percentage"}.get(view.decided_by, view.decided_by)
     on_from = ""
@@ -247,10 +266,17 @@ def stale(view: StaleFlags, page: Page) -> None:
     if not view.flags:
         page.put(page.sign(symbols.PASS), " no flag is stale")
         return
+    shares = column_of_percentages([row.percentage for row in view.flags])
     rows: list[list[Piece]] = [
-        [page.t(page.sign(symbols.NEED), " ", row.flag_id), format_percentage(row.percentage), row.why, row.owner or ""]
-        for row in view.flags
+        [page.t(page.sign(symbols.NEED), " ", row.flag_id), share, row.why, row.owner or ""]
+        for row, share in zip(view.flags, shares, strict=True)
     ]
     page.table(
-        [Column("  FLAG", shrinks=True), Column("USERS", right=True), Column("WHY"), Column("OWNER", leaves=1)], rows
+        [
+            Column("  FLAG", shrinks=True),
+            Column("USERS", right=True),
+            Column("WHY", wraps=True),
+            Column("OWNER", leaves=1),
+        ],
+        rows,
     )

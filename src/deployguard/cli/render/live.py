@@ -6,11 +6,11 @@ from rich.console import Group
 from rich.text import Text
 
 from deployguard.cli.render import rollouts, symbols
-from deployguard.cli.render.page import Page
+from deployguard.cli.render.page import Page, unglued
 from deployguard.cli.render.watcher import who
 from deployguard.errors import Offer
 from deployguard.operations.values import Overview, RolloutRow
-from deployguard.story.numbers import duration_words, latency_words, zone_words
+from deployguard.story.numbers import day_words, duration_words, latency_words, zone_words
 
 _ENDING_SIGN = {"ok": symbols.PASS, "back": symbols.BACK, "harm": symbols.FAIL, "blind": symbols.WAIT}
 
@@ -54,7 +54,7 @@ def frame(view: Overview, page: Page, *, acting: bool, height: int, trouble: str
 
 
 def _drawn(line: Text) -> Text:
-    out = line.copy()
+    out = unglued(line).copy()
     out.no_wrap = True
     out.overflow = "ignore"
     return out
@@ -69,7 +69,8 @@ def _check_fails(view: Overview) -> bool:
 
 
 def _head(view: Overview, page: Page, *, acting: bool) -> list[Text]:
-    clock = f"{view.at.astimezone(page.zone):%a %d %b %H:%M:%S} {zone_words(view.at, page.zone)}".replace(" 0", " ")
+    there = view.at.astimezone(page.zone)
+    clock = f"{day_words(there)} {there:%H:%M:%S} {zone_words(view.at, page.zone)}"
     first = page.ends(page.t((view.environment, "bold"), "  watch"), page.t((clock, "dim")))
     sources = _sources(view)
     tail = f" · {sources}" if sources else ""
@@ -104,7 +105,7 @@ def _rollout(row: RolloutRow, view: Overview, page: Page, *, table: bool) -> lis
     if not row.lines:
         return lines
     if not table:
-        return [*lines, rollouts.summary(row, page)]
+        return [*lines, *rollouts.summary(row, page)]
     kept, page.out = page.out, []
     rollouts.table(row, page, span=rollouts.span_words(row, view.at, page))
     drawn, page.out = page.out, kept

@@ -76,7 +76,7 @@ def emergency(view: Emergency, page: Page) -> None:
             rest="  ",
         )
         return
-    page.head(env, "emergency rollback", f"{view.at.astimezone(page.zone):%H:%M:%S} {zone_words(view.at, page.zone)}")
+    page.head(env, "emergency rollback", page.clock(view.at))
     _changes("TURNED OFF", view.flags, page)
     page.blank()
     for row in view.left_on:
@@ -111,8 +111,7 @@ def _changes(title: str, flags: tuple[FlagChange, ...], page: Page) -> None:
 
 def undone(view: Undone, page: Page) -> None:
     env = view.environment
-    clock = f"{view.at.astimezone(page.zone):%H:%M:%S} {zone_words(view.at, page.zone)}"
-    page.head(env, page.t(f"undo {view.undoes}"), clock)
+    page.head(env, page.t(f"undo {view.undoes}"), page.clock(view.at))
     shares = column_of_percentages([c.from_.percentage for c in view.flags] + [c.to.percentage for c in view.flags])
     count = len(view.flags)
     rows: list[list[Piece]] = []

@@ -5,6 +5,7 @@ no-break space glues what must not part at a line end; it is printed as a space.
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,22 +20,32 @@ from deployguard.cli.render import symbols
 from deployguard.cli.render.symbols import Symbol
 from deployguard.errors import Offer
 from deployguard.plain import plain
+from deployguard.story.numbers import zone_words
 
 GLUE = "\u00a0"
 WIDEST = 120
 USUAL = 80
 NARROW = 60  # below it a row takes two lines
+# A metric with its value, an operator and a limit, as story.rule writes them.
+_RULE = re.compile(
+    r"[\w.]+(?:\('[^']*'\)|\(\w+(?:, '[^']*')?\))? \([^()]*\) (?:[<>]=?|[=!]=|in|contains|startsWith|endsWith) "
+    r"(?:'[^']*'|\[[^\]]*\]|[^\s;,]+)"
+)
 
 Piece = str | Text | tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table. Of those that may leave, the highest `leaves` goes first; 0 stays. Only names shrink."""
+    """One column of a table. Of those that may leave, the highest `leaves` goes first; 0 stays.
+
+    `shrinks` is for names alone, which lose their middle; `wraps` for prose, which takes more lines.
+    """
 
     head: str = ""
     right: bool = False
     shrinks: bool = False
+    wraps: bool = False
     leaves: int = 0
 
 
@@ -99,29 +110,38 @@ class Page:
     # lines
 
     def put(self, *pieces: Piece) -> None:
-        """One line on standard output, as it is."""
-        self.out.append(self.t(*pieces))
+        """One line on standard output; wrapped below its first word where it is too long."""
+        self.out.extend(self.fitted(self.t(*pieces)))
 
     def say(self, *pieces: Piece) -> None:
-        """One line on standard error, as it is."""
-        self.err.append(self.t(*pieces))
+        """The same on standard error."""
+        self.err.extend(self.fitted(self.t(*pieces)))
+
+    def fitted(self, line: Text, rest: str = "  ") -> list[Text]:
+        return [line] if line.cell_len <= self.width else self.wrapped(line, rest=rest)
 
     def blank(self, *, err: bool = False) -> None:
         (self.err if err else self.out).append(Text())
 
     def head(self, environment: str, what: Piece, right: str = "", *, err: bool = False) -> None:
         """The first line: environment in bold, what this is; at the right, dim, revision, time and zone."""
-        left = self.t((environment, "bold"), "  ", what)
-        (self.err if err else self.out).extend(self.ends(left, self.t((right, "dim"))))
+        left, end = self.t((environment, "bold"), "  ", what), self.t((right, "dim"))
+        if left.cell_len + end.cell_len + 2 > self.width:
+            end = Text()
+        (self.err if err else self.out).extend(self.ends(left, end))
+
+    def clock(self, at: datetime, revision: int | None = None) -> str:
+        """For the right end of a first line: `revision 418 · 14:32:10 UTC+1`."""
+        time = f"{at.astimezone(self.zone):%H:%M:%S} {zone_words(at, self.zone)}"
+        return time if revision is None else f"revision {revision} · {time}"
 
     def ends(self, left: Text, right: Text) -> list[Text]:
         """Left and right ends of one line; two lines where it is too narrow."""
         space = self.width - left.cell_len - right.cell_len
-        if right.cell_len == 0:
-            return [left]
-        if space < 2:
-            return [left, self.t("  ", right)] if right.cell_len + 2 <= self.width else [left]
-        return [self.t(left, " " * space, right)]
+        if right.cell_len and space >= 2:
+            return [self.t(left, " " * space, right)]
+        lines = self.fitted(left)
+        return [*lines, *self.wrapped(right, Text("  "), "  ")] if right.cell_len else lines
 
     def para(self, text: Piece, *, first: Piece = "", rest: str | None = None, err: bool = False) -> None:
         """Wrapped at the width: `first` opens the first line, `rest` the others (as many spaces, unless said)."""
@@ -129,22 +149,29 @@ class Page:
         indent = self.plain(rest) if rest is not None else " " * opening.cell_len
         (self.err if err else self.out).extend(self.wrapped(self.t(text), opening, indent))
 
-    def wrapped(self, text: Text, first: Text, rest: str) -> list[Text]:
+    def wrapped(self, text: Text, first: Text | None = None, rest: str = "", *, width: int | None = None) -> list[Text]:
+        """Lines of at most `width` columns (else the page's); `first` opens the first, `rest` the others.
+
+        A rule and its value are not parted where one line holds both. A word longer than a line stays whole.
+        """
+        limit = width or self.width
+        line = first.copy() if first is not None else Text()
         lines: list[Text] = []
-        line, room, empty = first.copy(), self.width - first.cell_len, True
-        for word in _words(text):
-            size = word.cell_len + (0 if empty else 1)
-            if size > room and not empty:
+        empty = True
+        for word in _words(glued(text, limit - cell_len(rest))):
+            full = line.cell_len + (not empty) + word.cell_len > limit
+            if full and (not empty or line.cell_len > cell_len(rest)):
+                line.rstrip()
                 lines.append(line)
-                line, room, empty = Text(rest), self.width - cell_len(rest), True
-                size = word.cell_len
-            if not empty:
-                line.append(" ")
+                line, empty = Text(rest), True
+            line.append("" if empty else " ")
             line.append_text(word)
-            room -= size
             empty = False
-        lines.append(line)
-        return lines
+        return [*lines, line]
+
+    def sentence(self, symbol: Symbol, *pieces: Piece, err: bool = False) -> None:
+        """A whole sentence behind its symbol, wrapped under its first word."""
+        self.para(self.t(*pieces), first=self.t(self.sign(symbol), " "), rest="  ", err=err)
 
     def facts(self, rows: Iterable[tuple[str, Piece]], *, err: bool = False) -> None:
         """Labels, lower case and dim, and what they say."""
@@ -153,11 +180,20 @@ class Page:
         for label, text in kept:
             self.para(text, first=self.t("  ", (label.ljust(size), "dim"), "  "), err=err)
 
-    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Piece]], *, indent: str = "") -> None:
-        """Columns two spaces apart; the first cell of a row may open with a symbol. Leaves and shrinks as said."""
+    def table(
+        self,
+        columns: Sequence[Column],
+        rows: Sequence[Sequence[Piece]],
+        *,
+        indent: str = "",
+        below: Sequence[Piece | None] = (),
+    ) -> None:
+        """Columns two spaces apart; the first cell of a row may open with a symbol. `below`: a sentence under a row."""
         from deployguard.cli.render.table import laid_out
 
-        self.out.extend(laid_out(self, columns, [[self.t(cell) for cell in row] for row in rows], indent))
+        cells = [[self.t(cell) for cell in row] for row in rows]
+        sentences = [None if more is None else self.t(more) for more in below]
+        self.out.extend(laid_out(self, columns, cells, indent, sentences))
 
     def next(self, offers: Sequence[Offer], *, word: str = "next") -> None:
         """`next:` and `or:` with whole commands, which can be pasted: a comment stands behind ` # ` or above."""
@@ -165,21 +201,22 @@ class Page:
             label = f"{word}:" if number == 0 else "or:"
             self.err.extend(self.command(offer, self.t((label.rjust(len(word) + 1), "bold"), " ")))
 
-    def command(self, offer: Offer, first: Text) -> list[Text]:
-        """A command behind its label, broken only before an option, with ` \\`; its comment behind or above."""
+    def command(self, offer: Offer, first: Text, indent: str = "  ") -> list[Text]:
+        """A command behind its label, broken only before an option, with ` \\`; its comment behind or above.
+
+        `indent` is where the command stands when its comment has the label's line.
+        """
         does = f"  # {offer.does}" if offer.does else ""
         whole = self.t(first, (offer.command, "cyan"), (does, "dim"))
         if whole.cell_len <= self.width:
             return [whole]
         lines: list[Text] = []
-        if offer.does and first.cell_len + cell_len(offer.command) <= self.width:
-            return [self.t(first, (f"# {offer.does}", "dim")), self.t(" " * 2, (offer.command, "cyan"))]
         if offer.does:
-            lines.append(self.t(first, (f"# {offer.does}", "dim")))
-            first = self.t("  ")
-        broken = _broken_command(offer.command, self.width - first.cell_len - 2)
-        for number, part in enumerate(broken):
-            tail = " \\" if number < len(broken) - 1 else ""
+            lines += self.wrapped(self.t((f"# {offer.does}", "dim")), first, f"{indent}# ")
+            first = self.t(indent)
+        parts = _broken_command(offer.command, self.width - first.cell_len - len(" \\"))
+        for number, part in enumerate(parts):
+            tail = " \\" if number < len(parts) - 1 else ""
             lead = first if number == 0 else self.t(" " * (first.cell_len + 2))
             lines.append(self.t(lead, (part + tail, "cyan")))
         return lines
@@ -188,9 +225,18 @@ class Page:
         """Print what has gathered: the result first, then the words around it."""
         for console, lines in ((self.console, self.out), (self.errors, self.err)):
             for line in lines:
-                console.print(_unglued(line), soft_wrap=True)
+                console.print(unglued(line), soft_wrap=True)
             console.file.flush()
             lines.clear()
+
+
+def glued(text: Text, room: int) -> Text:
+    """The text with each rule and its value as one word, where that fits: `errorRate (14.2%) > 10%`."""
+    line = text.copy()
+    for found in _RULE.finditer(text.plain):
+        if cell_len(found[0]) <= room:
+            line.plain = line.plain[: found.start()] + found[0].replace(" ", GLUE) + line.plain[found.end() :]
+    return line
 
 
 def _words(text: Text) -> list[Text]:
@@ -207,7 +253,8 @@ def _words(text: Text) -> list[Text]:
     return words
 
 
-def _unglued(line: Text) -> Text:
+def unglued(line: Text) -> Text:
+    """The line as it is printed: a glued space is a space."""
     if GLUE not in line.plain:
         return line
     out = line.copy()
@@ -216,14 +263,14 @@ def _unglued(line: Text) -> Text:
 
 
 def _broken_command(command: str, room: int) -> list[str]:
-    """A command in parts that fit, broken only before an option."""
+    """A command in parts that fit, broken only before an option; later parts stand two columns further in."""
     parts: list[str] = []
-    line = ""
+    line, left = "", room
     for number, chunk in enumerate(command.split(" --")):
         piece = chunk if number == 0 else f"--{chunk}"
-        if line and cell_len(line) + 1 + cell_len(piece) > room:
+        if line and cell_len(line) + 1 + cell_len(piece) > left:
             parts.append(line)
-            line = piece
+            line, left = piece, room - 2
         else:
             line = f"{line} {piece}" if line else piece
     return [*parts, line]

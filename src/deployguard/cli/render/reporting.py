@@ -7,7 +7,7 @@ from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.config.units import format_percentage
 from deployguard.errors import Offer
 from deployguard.operations.values import Reports
-from deployguard.story.numbers import count_words, duration_words, time_of_day, zone_words
+from deployguard.story.numbers import count_words, day_words, duration_words, time_of_day, zone_words
 from deployguard.story.report import Outcome, Report, ReportStep
 
 _SIGN = {
@@ -58,14 +58,22 @@ def report(view: Report, page: Page) -> None:
         page.blank()
         undone = f" Undone by {act.undone_by}." if act.undone_by else ""
         page.para(act.sentence.split(" Undo: ")[0] + undone, first=page.t(page.sign(symbols.BACK), " "))
-    undo = next((act.undo for act in view.acted if act.undo and not act.undone_by), None)
-    offers = [Offer(undo, "it was no fault")] if undo else []
-    page.next([*offers, Offer(f'deployguard report show {view.release} --format markdown >> "$GITHUB_STEP_SUMMARY"')])
+    page.next(
+        [*_way_back(view), Offer(f'deployguard report show {view.release} --format markdown >> "$GITHUB_STEP_SUMMARY"')]
+    )
+
+
+def _way_back(view: Report) -> list[Offer]:
+    """What is taken back and not undone: mended first, then the undo."""
+    act = next((act for act in view.acted if act.undo and not act.undone_by), None)
+    if act is None or act.undo is None:
+        return []
+    retry = f"deployguard deploy {view.environment} --retry {act.rollout}"
+    return [Offer(retry, "when it is mended"), Offer(act.undo, "it was no fault")]
 
 
 def _date(at: datetime, page: Page) -> str:
-    local = at.astimezone(page.zone)
-    return f"{local:%a} {local.day} {local:%b}"
+    return day_words(at.astimezone(page.zone))
 
 
 def _commands(view: Report, page: Page) -> None:
@@ -94,13 +102,14 @@ def _steps(steps: tuple[ReportStep, ...], now: datetime, page: Page) -> None:
             change = f"{format_percentage(step.from_)} → {format_percentage(step.to)}"
         seen = f"{count_words(step.exposed.users)} users" if step.exposed and step.exposed.users else ""
         local = step.at.astimezone(page.zone)
-        when = f"{local:%H:%M:%S}" if (now - step.at).days < 1 else f"{local:%a} {local.day} {local:%H:%M}"
+        name, day, _ = day_words(local).split()
+        when = f"{local:%H:%M:%S}" if (now - step.at).days < 1 else f"{name} {day} {local:%H:%M}"
         rows.append([when, step.flag_id or step.rollout, change, seen, step.why])
     columns = [
         Column("WHEN"),
         Column("ROLLOUT", shrinks=True),
         Column("CHANGE", right=True),
-        Column("SEEN BY", right=True, leaves=2),
-        Column("WHY", leaves=1),
+        Column("SEEN BY", right=True, leaves=1),
+        Column("WHY", wraps=True),
     ]
     page.table(columns, rows)

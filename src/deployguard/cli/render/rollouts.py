@@ -1,5 +1,6 @@
 """A rollout: the track shows the past filled, now bracketed; below it each verdict with the value in place."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from rich.text import Text
@@ -10,8 +11,23 @@ from deployguard.cli.render.symbols import Symbol
 from deployguard.cli.render.watcher import watched_line
 from deployguard.config.units import format_percentage, percentage_number
 from deployguard.errors import Offer
-from deployguard.operations.values import RolloutPlan, RolloutPlans, RolloutRow, RolloutsStatus, TriggerLine
-from deployguard.story.numbers import count_words, duration_words, hold_words, time_of_day, zone_words
+from deployguard.operations.values import (
+    PlannedStep,
+    RolloutPlan,
+    RolloutPlans,
+    RolloutRow,
+    RolloutsStatus,
+    TriggerLine,
+)
+from deployguard.story.numbers import (
+    column_of_percentages,
+    count_words,
+    counted,
+    duration_words,
+    hold_words,
+    time_of_day,
+    zone_words,
+)
 
 LONGEST_TRACK = 10  # steps; beyond it text only
 _BAR = 4
@@ -110,9 +126,8 @@ def table(row: RolloutRow, page: Page, *, span: str) -> None:
     page.table(columns, rows, indent="  ")
     for line in row.lines:
         if line.cause and not line.holds:
-            page.para(
-                f"{line.trigger}: {line.cause}; it does not hold", first=page.t("  ", page.sign(symbols.NONE), " ")
-            )
+            words = f"{line.trigger}: {line.cause}; it does not hold"
+            page.para(words, first=page.t("  ", page.sign(symbols.NONE), " "))
 
 
 def _table_row(line: TriggerLine, page: Page, *, has_users: bool) -> list[Text]:
@@ -137,8 +152,8 @@ def span_words(row: RolloutRow, now: datetime, page: Page) -> str:
     return f"SINCE {since.astimezone(page.zone):%H:%M:%S}"
 
 
-def summary(row: RolloutRow, page: Page) -> Text:
-    """One line instead of the table: `4 of 4 triggers pass · nearest: ...`."""
+def summary(row: RolloutRow, page: Page) -> list[Text]:
+    """A sentence instead of the table: `4 of 4 triggers pass · nearest: ...`."""
     holding = [line for line in row.lines if line.holds]
     passing = sum(1 for line in holding if line.verdict == "pass")
     failing = [line.trigger for line in holding if line.verdict == "fail"]
@@ -148,17 +163,16 @@ def summary(row: RolloutRow, page: Page) -> Text:
         parts.append(f"{', '.join(failing)} {'fails' if len(failing) == 1 else 'fail'}")
     if waiting:
         cause = next((line.cause for line in holding if line.verdict == "inconclusive" and line.cause), None)
-        parts.append(f"{waiting} wait{'s' if waiting == 1 else ''}{f': {cause}' if cause else ''}")
+        parts.append(f"{waiting} {'waits' if waiting == 1 else 'wait'}{f': {cause}' if cause else ''}")
     elif row.nearest and not failing:
         parts.append(f"nearest: {row.nearest}")
     sign = symbols.FAIL if failing else symbols.WAIT if waiting else symbols.PASS
-    return page.t("  ", page.sign(sign), " ", " · ".join(parts))
+    return page.wrapped(page.t(" · ".join(parts)), page.t("  ", page.sign(sign), " "), "    ")
 
 
 def status(view: RolloutsStatus, page: Page) -> None:
     env, now = view.environment, view.at
-    clock = f"{now.astimezone(page.zone):%H:%M:%S} {zone_words(now, page.zone)}"
-    page.head(env, "rollout" if len(view.rollouts) == 1 else "rollouts", f"revision {view.revision} · {clock}")
+    page.head(env, "rollout" if len(view.rollouts) == 1 else "rollouts", page.clock(view.at, view.revision))
     if not view.rollouts:
         page.put("  no rollout")
         page.next([Offer(f"deployguard rollout plan --env {env}", "what would start; changes nothing")])
@@ -173,13 +187,13 @@ def status(view: RolloutsStatus, page: Page) -> None:
         if row.lines and (one or any(line.verdict != "pass" for line in row.lines)):
             table(row, page, span=span_words(row, now, page))
         elif row.lines:
-            page.out.append(summary(row, page))
+            page.out.extend(summary(row, page))
         if not one:
             page.blank()
     if one:
         _ending(view.rollouts[0], view, page)
-    else:
-        watched_line(view.controller, env, now, page, matters=any(r.phase == "progressing" for r in view.rollouts))
+    elif not watched_line(view.controller, env, now, page):
+        page.next([Offer(f"deployguard watch --env {env}", "live view, acts while it runs")])
 
 
 def _ending(row: RolloutRow, view: RolloutsStatus, page: Page) -> None:
@@ -209,7 +223,7 @@ def _ending(row: RolloutRow, view: RolloutsStatus, page: Page) -> None:
         offers = [Offer(f"deployguard deploy {env} --retry {lead}", "when it is mended")]
         if row.rollback_id:
             offers.append(Offer(f"deployguard rollback undo {row.rollback_id} --env {env}", "it was no fault"))
-    watched = watched_line(view.controller, env, now, page, matters=row.phase == "progressing")
+    watched = watched_line(view.controller, env, now, page)
     if row.phase == "progressing" or not offers:
         offers.insert(0, Offer(f"deployguard watch --env {env}", None if watched else "live view, acts while it runs"))
     page.next(offers)
@@ -219,26 +233,20 @@ def _progress_sentence(row: RolloutRow, now: datetime, page: Page) -> None:
     failing = [line.trigger for line in row.lines if line.verdict == "fail" and line.holds]
     to = format_percentage(row.next_percentage) if row.next_percentage is not None else "completed"
     if failing:
-        page.para(
-            page.t((f"{', '.join(failing)} fails.", "bold red"), " It holds."),
-            first=page.t(page.sign(symbols.FAIL), " "),
-        )
+        fails = "fails" if len(failing) == 1 else "fail"
+        page.sentence(symbols.FAIL, (f"{', '.join(failing)} {fails}.", "bold red"), " It holds.")
         return
-    waits = [line for line in row.lines if line.verdict == "inconclusive" and line.holds]
-    if row.next_step_at is not None and row.next_step_at > now:
-        when = time_of_day(row.next_step_at, now, page.zone)
-        good = page.t(
-            ("All pass." if not waits else f"{len(waits)} wait for data.", "bold"),
-            f" Then {to} on {when} if that stays so." if not waits else f" {to} on {when} at the earliest.",
-        )
-        page.para(good, first=page.t(page.sign(symbols.WAIT if waits else symbols.PASS), " "), rest="  ")
-    else:
+    waits = sum(1 for line in row.lines if line.verdict == "inconclusive" and line.holds)
+    if row.next_step_at is None or row.next_step_at <= now:
         words = row.waits_text or "the next tick decides"
-        page.para(
-            f"The hold is over; {to} comes when it has earned it: {words}.",
-            first=page.t(page.sign(symbols.WAIT), " "),
-            rest="  ",
-        )
+        page.sentence(symbols.WAIT, f"The hold is over; {to} comes when it has earned it: {words}.")
+        return
+    when = time_of_day(row.next_step_at, now, page.zone)
+    if waits:
+        words = f"{counted(waits, 'trigger')} {'waits' if waits == 1 else 'wait'} for data."
+        page.sentence(symbols.WAIT, (words, "bold"), f" {to} on {when} at the earliest.")
+    else:
+        page.sentence(symbols.PASS, ("All pass.", "bold"), f" Then {to} on {when} if that stays so.")
 
 
 def plans(view: RolloutPlans, page: Page) -> None:
@@ -250,60 +258,70 @@ def plans(view: RolloutPlans, page: Page) -> None:
         if number:
             page.blank()
         _plan(plan, page)
-    env = view.environment
-    page.next([Offer(f"deployguard rollout start {view.plans[0].rollout} --env {env}")])
+    start = next((plan.rollout for plan in view.plans if not plan.refused), None)
+    if start is not None:
+        page.next([Offer(f"deployguard rollout start {start} --env {view.environment}")])
 
 
 def _plan(plan: RolloutPlan, page: Page) -> None:
     title = page.t("plan for ", (plan.rollout, "bold"), f", strategy {plan.strategy}")
     page.head(plan.environment, title, f"if started now · {zone_words(plan.at, page.zone)}")
-    rows: list[list[Piece]] = []
-    for step in plan.steps:
-        seen = "all" if step.hold is None else count_words(step.seen_by) if step.seen_by is not None else ""
-        rows.append(
-            [
-                page.t(f"{step.step:>6}"),
-                format_percentage(step.percentage),
-                hold_words(step.hold) if step.hold else "",
-                time_of_day(step.from_, plan.at, page.zone, date=True),
-                seen if plan.users_per_day is not None else "",
-                step.name or "",
-            ]
-        )
+    shares = column_of_percentages([step.percentage for step in plan.steps])
+    rows: list[list[Piece]] = [
+        [
+            f"{step.step:>6}",
+            share,
+            hold_words(step.hold) if step.hold else "",
+            time_of_day(step.from_, plan.at, page.zone, date=True),
+            _seen_by(step, plan),
+            step.name or "",
+        ]
+        for step, share in zip(plan.steps, shares, strict=True)
+    ]
     columns = [
         Column("  STEP"),
         Column("USERS", right=True),
         Column("HOLD", right=True),
         Column("FROM"),
-        Column("SEEN BY" if plan.users_per_day is not None else "", right=True),
-        Column(leaves=1),
+        Column("SEEN BY", right=True, leaves=1),
+        Column("NAME", wraps=True, leaves=2),
     ]
     page.table(columns, rows)
     page.blank()
-    words = []
-    if plan.riders:
-        words.append(f"{', '.join(plan.riders)} go with it.")
-    if plan.users_per_day is not None:
-        measured = (
-            f" (last 7 days: {count_words(plan.measured_users_per_day)})"
-            if plan.measured_users_per_day not in (None, plan.users_per_day)
-            else ""
-        )
-        words.append(f"At {count_words(plan.users_per_day)} users a day{measured}.")
-    if plan.requires:
-        needs = ", ".join(
-            f"{key} {'✓' if share else '✗'} {format_percentage(share)}" for key, share in plan.requires.items()
-        )
-        words.append(f"Requires {needs}.")
-    if plan.refused:
-        words.append(f"{plan.refused}.")
+    words = _plan_words(plan)
     if words:
         page.para(" ".join(words))
     if plan.ends_at is not None and plan.total is not None:
         last = format_percentage(plan.steps[-1].percentage)
         when = time_of_day(plan.ends_at, plan.at, page.zone, date=True)
-        page.para(
-            f"At the earliest at {last} on {when} ({hold_words(plan.total)}). Nothing was changed.",
-            first=page.t(page.sign(symbols.PASS), " "),
-            rest="  ",
+        page.sentence(
+            symbols.PASS, f"At the earliest at {last} on {when} ({hold_words(plan.total)}). Nothing was changed."
         )
+
+
+def _seen_by(step: PlannedStep, plan: RolloutPlan) -> str:
+    if plan.users_per_day is None:
+        return ""
+    if step.hold is None:
+        return "all"
+    return count_words(step.seen_by) if step.seen_by is not None else ""
+
+
+def _plan_words(plan: RolloutPlan) -> list[str]:
+    words = []
+    if plan.riders:
+        words.append(f"{', '.join(plan.riders)} {'goes' if len(plan.riders) == 1 else 'go'} with it.")
+    if plan.users_per_day is not None:
+        other = plan.measured_users_per_day not in (None, plan.users_per_day)
+        measured = f" (last 7 days: {count_words(plan.measured_users_per_day or 0)})" if other else ""
+        words.append(f"At {count_words(plan.users_per_day)} users a day{measured}.")
+    if plan.requires:
+        words.append(f"Requires {needs_words(plan.requires)}.")
+    if plan.refused:
+        words.append(f"{plan.refused}.")
+    return words
+
+
+def needs_words(requires: Mapping[str, int]) -> str:
+    """`dual_audience_homepage ✓ 100%`: what is required, and where that stands."""
+    return ", ".join(f"{key} {'✓' if share else '✗'} {format_percentage(share)}" for key, share in requires.items())

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from rich.cells import cell_len
+
 from deployguard.cli.render import symbols
 from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.errors import Offer
 from deployguard.operations.values import AlertTest, Backup, ConfigSummary, Findings, Initialised
-from deployguard.story.numbers import bytes_words, count_words, time_of_day, zone_words
+from deployguard.story.numbers import bytes_words, count_words, counted, time_of_day
 
 _SIGN = {"ok": symbols.PASS, "mend": symbols.FAIL, "know": symbols.NEED}
 
@@ -14,10 +16,10 @@ _SIGN = {"ok": symbols.PASS, "mend": symbols.FAIL, "know": symbols.NEED}
 def initialised(view: Initialised, page: Page) -> None:
     rows: list[list[Piece]] = [["wrote", (name, "bold"), what] for name, what in view.wrote]
     rows += [["changed", (name, "bold"), what] for name, what in view.changed]
-    page.table([Column(), Column(), Column()], rows)
+    page.table([Column(), Column(), Column(wraps=True)], rows)
     page.blank()
     page.table(
-        [Column("ENVIRONMENT"), Column("ADDRESS", shrinks=True), Column("STRATEGY")],
+        [Column("ENVIRONMENT"), Column("ADDRESS", shrinks=True), Column("STRATEGY", wraps=True)],
         [list(environment) for environment in view.environments],
     )
     if view.package_json:
@@ -50,19 +52,8 @@ def config_summary(view: ConfigSummary, page: Page) -> None:
 
 
 def findings(view: Findings, page: Page) -> None:
-    clock = f"{view.at.astimezone(page.zone):%H:%M:%S} {zone_words(view.at, page.zone)}"
-    page.head(view.environment, "doctor", clock)
-    widest = max((len(finding.subject) for finding in view.findings), default=0)
-    for finding in view.findings:
-        first = page.t(page.sign(_SIGN[finding.level]), " ", finding.subject.ljust(widest), "  ")
-        page.para(finding.found, first=first, rest="    ")
-        if finding.level != "ok" and (finding.command or finding.mend):
-            mend = finding.command or finding.mend or ""
-            page.para(
-                page.t((mend, "cyan" if finding.command else "")),
-                first=page.t("    ", ("mend: ", "dim")),
-                rest="          ",
-            )
+    page.head(view.environment, "doctor", page.clock(view.at))
+    _findings(view, page)
     bad, know = view.to_mend, sum(1 for finding in view.findings if finding.level == "know")
     fine = len(view.findings) - bad - know
     sign = symbols.FAIL if bad else symbols.PASS
@@ -72,22 +63,31 @@ def findings(view: Findings, page: Page) -> None:
         page.next([Offer(offer)])
 
 
-def verified(view: Findings, page: Page) -> None:
-    page.head(view.environment, "state verify")
+def _findings(view: Findings, page: Page) -> None:
+    """Each with the command or the line that mends it."""
+    widest = max((cell_len(finding.subject) for finding in view.findings), default=0)
     for finding in view.findings:
-        page.para(finding.found, first=page.t(page.sign(_SIGN[finding.level]), f" {finding.subject}  "), rest="    ")
-    broken = view.to_mend
-    if broken:
-        page.put(
-            page.sign(symbols.FAIL),
-            f" {broken} of {len(view.findings)} promises are broken. Nothing was changed. (exit 5)",
-        )
-        offer = next((f.command for f in view.findings if f.command), None)
-        page.next([Offer(offer)] if offer else [])
+        first = page.t(page.sign(_SIGN[finding.level]), " ", finding.subject.ljust(widest), "  ")
+        page.para(finding.found, first=first, rest="    ")
+        if finding.level == "ok":
+            continue
+        if finding.command:
+            page.out.extend(page.command(Offer(finding.command), page.t("    ", ("mend: ", "dim"))))
+        elif finding.mend:
+            page.para(finding.mend, first=page.t("    ", ("mend: ", "dim")), rest="          ")
+
+
+def verified(view: Findings, page: Page) -> None:
+    page.head(view.environment, "state verify", page.clock(view.at))
+    _findings(view, page)
+    broken, all_of_them = view.to_mend, counted(len(view.findings), "promise")
+    if not broken:
+        page.sentence(symbols.PASS, f"{all_of_them} {'holds' if len(view.findings) == 1 else 'hold'}.")
         return
-    page.put(
-        page.sign(symbols.PASS), f" {len(view.findings)} of {len(view.findings)} promises hold. Nothing was changed."
-    )
+    words = "is" if broken == 1 else "are"
+    page.sentence(symbols.FAIL, f"{broken} of {all_of_them} {words} broken. Nothing was changed. (exit 5)")
+    offer = next((f.command for f in view.findings if f.command), None)
+    page.next([Offer(offer)] if offer else [])
 
 
 def backup(view: Backup, page: Page) -> None:
@@ -111,7 +111,11 @@ def restored(view: Backup, page: Page) -> None:
 
 def alert_test(view: AlertTest, page: Page) -> None:
     page.head(view.environment, "test notice")
-    for channel, delivered, words in view.results:
-        page.para(
-            words, first=page.t(page.sign(symbols.PASS if delivered else symbols.FAIL), f" {channel}  "), rest="    "
-        )
+    rows: list[list[Piece]] = [
+        [page.t(page.sign(symbols.PASS if delivered else symbols.FAIL), " ", channel), words]
+        for channel, delivered, words in view.results
+    ]
+    page.table([Column(shrinks=True), Column(wraps=True)], rows)
+    failed = sum(1 for _, delivered, _ in view.results if not delivered)
+    if failed:
+        page.sentence(symbols.FAIL, f"{counted(failed, 'channel')} got no notice. (exit 1)")

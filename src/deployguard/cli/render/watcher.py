@@ -14,13 +14,14 @@ def who(watcher: Watcher, now: datetime) -> str:
     return f"{watcher.name} ({watcher.via}, pid {watcher.pid}), last tick {ago} ago"
 
 
-def watched_line(watcher: Watcher | None, environment: str, now: datetime, page: Page, *, matters: bool) -> bool:
+def watched_line(watcher: Watcher | None, environment: str, now: datetime, page: Page) -> bool:
     """Say who watches; or that nobody does, with its consequence. Answers whether somebody watches."""
     if watcher is not None and watcher.alive:
         page.para(f"Watched by {who(watcher, now)}.", err=True)
         return True
     since = f" since {time_of_day(watcher.last_tick_at, now, page.zone)}" if watcher is not None else ""
-    consequence = ": no step is taken and nothing is taken back." if matters else "."
-    line = page.t((f"Nothing is watching {environment}{since}", "bold yellow"), consequence)
-    page.err.extend(page.wrapped(line, page.t(page.sign(symbols.NEED), " "), "  "))
+    line = page.t(
+        (f"Nothing is watching {environment}{since}", "bold yellow"), ": no step is taken and nothing is taken back."
+    )
+    page.para(line, first=page.t(page.sign(symbols.NEED), " "), rest="  ", err=True)
     return False

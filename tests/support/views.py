@@ -1,0 +1,600 @@
+"""One value for every view, at the moments that the pages of the terminal describe."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from deployguard.errors import Code, Offer, Place, Problem
+from deployguard.guard.values import (
+    Acted,
+    Cause,
+    CheckRound,
+    Exposure,
+    Population,
+    Result,
+    SourceState,
+    Verdict,
+    Window,
+)
+from deployguard.operations import values as v
+from deployguard.state import CommandRun, Phase
+from deployguard.story.report import Report
+from deployguard.story.report.values import Outcome, ReportAct, ReportRollout, ReportStep
+
+NOW = datetime(2026, 11, 24, 13, 32, 10, tzinfo=UTC)
+ZONE = timezone(timedelta(hours=1))
+ENV = "prod"
+H, M, S = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+LEAD, HERO, LOFTS, PROOF, OWNER, CURRENCY, BOOKING, ANALYTICS = (
+    "dual_audience_homepage",
+    "enhanced_hero_section",
+    "featured_lofts_showcase",
+    "trust_social_proof",
+    "repositioned_owner_section",
+    "multilingual_currency_support",
+    "advanced_booking_functionality",
+    "analytics_conversion_optimization",
+)
+WATCHER = v.Watcher(
+    name="deploy@build-1",
+    host="build-1",
+    pid=4121,
+    via="watch",
+    last_tick_at=NOW - 2 * S,
+    interval=10 * S,
+    alive=True,
+)
+STEPS = tuple(
+    v.StepRow(percentage=p * 100, hold=hold, name=None)
+    for p, hold in ((5, 24 * H), (15, 24 * H), (30, 24 * H), (50, 48 * H), (75, 48 * H), (100, None))
+)
+BECAUSE = "errorRate (14.2%) > 10% among 1,204 requests of its users; 0.4% among the others; 171 of its requests failed"
+CALM = (0.05,) * 12
+RISING = (0.1, 0.1, 0.1, 0.2, 0.4, 0.6, 0.7, 0.9, 1.1, 1.2, 1.4, 1.4, 1.4)
+
+
+def flags() -> tuple[v.FlagRow, ...]:
+    def row(key: str, **fields: Any) -> v.FlagRow:
+        return v.FlagRow(flag_id=key, seed=key, **{"reach": fields.get("percentage", 0), **fields})
+
+    done = {"enabled": True, "percentage": 10_000, "phase": "completed", "rollout": LEAD, "step": 6, "steps": 6}
+    return (
+        row(LEAD, **done, guarded_until=NOW + 17 * H),
+        row(HERO, **done),
+        row(
+            LOFTS,
+            enabled=True,
+            percentage=3_000,
+            phase="progressing",
+            rollout=LOFTS,
+            step=3,
+            steps=6,
+            next_step_at=NOW + 14 * H + 11 * M,
+            next_percentage=5_000,
+            waits_for="samples",
+            waits_text="figures start again at 14:31:50",
+        ),
+        row(
+            PROOF,
+            phase="rolled_back",
+            rollout=PROOF,
+            taken_back_at=NOW - 20 * S,
+            rollback_id="rb-12",
+            why="high-error-rate",
+            reason=BECAUSE,
+        ),
+        row(
+            OWNER,
+            enabled=True,
+            percentage=750,
+            phase="paused",
+            rollout=OWNER,
+            step=1,
+            steps=6,
+            waits_for="person",
+            reason="slow-response halved it from 15%: avg(responseTime) (5.31s) > 5s",
+        ),
+        row(CURRENCY, **done),
+        row(BOOKING),
+        row(ANALYTICS),
+    )
+
+
+def lines(*, harm: bool = False) -> tuple[v.TriggerLine, ...]:
+    def line(name: str, verdict: str, **fields: Any) -> v.TriggerLine:
+        return v.TriggerLine(trigger=name, verdict=verdict, **{"spark": CALM, "samples": 2_804, **fields})
+
+    return (
+        line("high-error-rate", "fail", metric="errorRate", limit="> 10%", exposed="14.2%", everyone="4.5%",
+             others="0.4%", samples=1_204, spark=RISING)
+        if harm
+        else line("high-error-rate", "pass", metric="errorRate", limit="> 10%", exposed="0.5%", everyone="0.4%"),
+        line("slow-response", "pass", metric="avg(responseTime)", limit="> 5s", exposed="431ms", everyone="412ms"),
+        line("poor-web-vitals", "inconclusive", metric="p75(lcp)", limit="> 4s", exposed="2.52s", everyone="2.40s",
+             samples=41, needed=50, cause="41 of 50 samples, ready about 14:41", spark=(0.6, None, *(0.6,) * 10)),
+        line("health-check-failures", "pass", metric="consecutiveFailures", limit=">= 2", everyone="0", samples=10),
+    )  # fmt: skip
+
+
+def rollout(key: str = LOFTS, **fields: Any) -> v.RolloutRow:
+    usual: dict[str, Any] = {
+        "riders": (),
+        "phase": "progressing",
+        "step": 3,
+        "steps": STEPS,
+        "percentage": 3_000,
+        "entered_at": NOW - 9 * H - 49 * M,
+        "next_step_at": NOW + 14 * H + 11 * M,
+        "waits_for": "hold",
+        "exposed": Exposure(users=10_940, requests=40_000),
+        "held": 0.4,
+        "next_percentage": 5_000,
+        "spark_since": NOW - 30 * M,
+        "lines": lines(),
+        "nearest": "poor-web-vitals 2.41s of 4s",
+        "strategy": "gradual",
+    }
+    return v.RolloutRow(rollout=key, **{**usual, **fields})
+
+
+def taken_back() -> v.RolloutRow:
+    return rollout(
+        PROOF,
+        phase="rolled_back",
+        step=None,
+        percentage=0,
+        entered_at=NOW - 20 * S,
+        next_step_at=None,
+        waits_for=None,
+        held=None,
+        next_percentage=None,
+        spark_since=NOW - 150 * S,
+        taken_back_from=3_000,
+        taken_back_step=3,
+        lasted=130 * S,
+        rollback_id="rb-12",
+        trigger="high-error-rate",
+        reason=BECAUSE,
+        lines=lines(harm=True),
+    )
+
+
+def paused() -> v.RolloutRow:
+    return rollout(
+        OWNER,
+        phase="paused",
+        step=1,
+        percentage=750,
+        next_step_at=None,
+        waits_for="person",
+        reason="slow-response halved it from 15%: avg(responseTime) (5.31s) > 5s",
+        lines=(),
+    )
+
+
+def checks() -> tuple[CheckRound, ...]:
+    def check(name: str, ok: bool, ms: int, status: int | None, why: str | None = None, detail: str = "") -> CheckRound:
+        return CheckRound(check=name, ok=ok, at=NOW, latency_ms=ms, status=status, why=why, detail=detail or None)
+
+    return (
+        check("homepage", True, 181, 200),
+        check("api", True, 42, 200, detail="json.status ('ok') == 'ok'"),
+        check("search", False, 3, None, "dns", "no address for search.internal"),
+        check("cart", False, 1, None, "refused", "nothing listens on cart.example.com:8443"),
+        check("pay", False, 88, None, "tls", "certificate ended Sun 22 Nov 23:59 (2 days ago)"),
+        check("reviews", False, 10_000, None, "timeout", "connected in 21ms, no answer in 10s, 2 tries"),
+        check("booking", False, 95, 503, "status", 'status (503) == 200; "upstream is down"'),
+    )
+
+
+def verdicts() -> tuple[Verdict, ...]:
+    window = Window(from_=NOW - 5 * M, to=NOW)
+
+    def verdict(name: str, result: Result, rule: str, **fields: Any) -> Verdict:
+        return Verdict(
+            trigger=name, verdict=result, rule=rule, window=window, unit=PROOF, rollout=PROOF, flag_id=PROOF, **fields
+        )
+
+    return (
+        verdict("high-error-rate", Result.FAIL, "errorRate > 10%", population=Population.EXPOSED, value=14.2,
+                threshold=10, samples=1_204, needed=100, bad=171),
+        verdict("slow-response", Result.PASS, "avg(responseTime) > 5s", population=Population.EXPOSED, value=447.0,
+                threshold=5_000, samples=1_204, needed=100),
+        verdict("poor-web-vitals", Result.INCONCLUSIVE, "p75(lcp) > 4s", population=Population.EXPOSED, value=2_520.0,
+                threshold=4_000, samples=41, needed=50, ready_at=NOW + 9 * M, source="vitals", cause=Cause.TOO_FEW),
+    )  # fmt: skip
+
+
+def sources() -> tuple[SourceState, ...]:
+    return (
+        SourceState(name="nginx", kinds=("request",), connected=True, newest=NOW - S, samples=9_312, per_second=31.0),
+        SourceState(name="web vitals", kinds=("lcp",), connected=True, newest=NOW - 4 * S, samples=706, per_second=2.4),
+    )
+
+
+def told() -> tuple[v.Told, ...]:
+    sentence = f"{PROOF} taken back from 30% after 2m 10s: {BECAUSE}. Undo: deployguard rollback undo rb-12 --env prod"
+    return (
+        v.Told(seq=9, type="rollout.rolledBack", severity="critical", time=NOW - 20 * S, sentence=sentence,
+               short=f"{PROOF} taken back from 30%"),
+        v.Told(seq=8, type="rollout.advanced", severity="info", time=NOW - 9 * H,
+               sentence=f"{LOFTS} 15% → 30%, step 3 of 6 after 24h; 4 triggers passed; 13,310 users saw it",
+               short=f"{LOFTS} 15% → 30%: step 3 of 6, 24h held, 4 passed"),
+    )  # fmt: skip
+
+
+def overview(**fields: Any) -> v.Overview:
+    usual: dict[str, Any] = {
+        "revision": 418,
+        "controller": WATCHER,
+        "headline": v.Headline(
+            state="back",
+            users="1,204 requests of its users met the fault.",
+            cause=f"{BECAUSE}.",
+            done=f"{PROOF} is off again.",
+            turn="Nobody needs to act now.",
+        ),
+        "rollouts": (taken_back(), rollout(), paused()),
+        "flags": flags(),
+        "checks": checks()[:2],
+        "sources": sources(),
+        "events": told(),
+        "next": (
+            v.NextCommand(command=f"deployguard deploy prod --retry {PROOF}", does="when it is mended"),
+            v.NextCommand(command="deployguard rollback undo rb-12 --env prod", does="it was no fault: 30%, paused"),
+        ),
+    }
+    return v.Overview(environment=ENV, at=NOW, **{**usual, **fields})
+
+
+def changes(*pairs: tuple[str, int, int, str | None]) -> tuple[v.FlagChange, ...]:
+    return tuple(
+        v.FlagChange(
+            flag_id=key,
+            from_=v.FlagPosition(enabled=was > 0, percentage=was),
+            to=v.FlagPosition(enabled=now > 0, percentage=now),
+            state=state,
+        )
+        for key, was, now, state in pairs
+    )
+
+
+def report() -> Report:
+    def step(event: str, at: timedelta, was: int, now: int, users: int, why: str) -> ReportStep:
+        return ReportStep(
+            seq=1, at=NOW - at, rollout=PROOF, event=event, from_=was, to=now, by="controller", why=why, sentence="",
+            exposed=Exposure(users=users, requests=users),
+        )  # fmt: skip
+
+    return Report(
+        environment=ENV,
+        release="r-31",
+        version="2.14.0",
+        by="github-actions (run 8817)",
+        started_at=NOW - 48 * H,
+        finished_at=NOW - 48 * H + 226 * S,
+        made_at=NOW,
+        outcome=Outcome.TAKEN_BACK,
+        summary="1 rollout taken back",
+        commands=tuple(
+            CommandRun(
+                text=text, kind="deploy", started_at=NOW, exit_code=code, duration_ms=22_800, last_line=last
+            )
+            for text, code, last in (
+                ("npm ci", 0, None),
+                ("vercel deploy --prod", 1, "Error: The build memory limit was exceeded"),
+            )
+        ),
+        rollouts=(ReportRollout(rollout=PROOF, phase=Phase.ROLLED_BACK, steps=6),),
+        steps=(
+            step("rollout.started", 48 * H, 0, 500, 4_402, "started"),
+            step("rollout.advanced", 24 * H, 500, 1_500, 13_310, "24h held, 4 passed"),
+            step("rollout.advanced", 3 * M, 1_500, 3_000, 118, "24h held, 4 passed"),
+            step("rollout.rolledBack", 20 * S, 3_000, 0, 0, "high-error-rate"),
+        ),
+        acted=(
+            ReportAct(
+                seq=9, at=NOW, trigger="high-error-rate", rollout=PROOF, sentence=told()[0].sentence,
+                rollback_id="rb-12", undo="deployguard rollback undo rb-12 --env prod",
+            ),
+        ),
+    )  # fmt: skip
+
+
+def plan() -> v.RolloutPlan:
+    at, steps = NOW, []
+    for number, row in enumerate(STEPS, 1):
+        steps.append(
+            v.PlannedStep(
+                step=number, percentage=row.percentage, hold=row.hold, from_=at, seen_by=43 * row.percentage // 100,
+                name="majority of the traffic" if number == 5 else None,
+            )
+        )  # fmt: skip
+        at += row.hold or timedelta(0)
+    return v.RolloutPlan(
+        environment=ENV, rollout=LOFTS, riders=(HERO,), strategy="gradual", steps=tuple(steps), users_per_day=4_320,
+        measured_users_per_day=89_300, requires={LEAD: 10_000}, ends_at=at, total=at - NOW, at=NOW,
+    )  # fmt: skip
+
+
+def deploy_plan() -> v.DeployPlan:
+    command = {"timeout": 10 * M, "found": True}
+    return v.DeployPlan(
+        environment=ENV,
+        base_url="https://www.example.com",
+        version="2.13.0",
+        at=NOW,
+        confirm="name",
+        commands=(
+            v.PlannedCommand(text="npm ci", program="npm", **command),
+            v.PlannedCommand(text="npm run build", program="npm", **command),
+            v.PlannedCommand(text="vercel deploy --prod", program="vercel", **command),
+        ),
+        rollback=(v.PlannedCommand(text="vercel rollback", program="vercel", **command),),
+        checks=checks()[:2],
+        stable=M,
+        starts=(
+            v.PlannedRollout(
+                rollout=LEAD, riders=(HERO, CURRENCY), strategy="gradual",
+                percentages=tuple(step.percentage for step in STEPS), ends_at=NOW + 168 * H, total=168 * H,
+            ),
+        ),
+        stays=(rollout(),),
+        off=(flags()[3],),
+        unseen=(
+            v.Unseen(
+                what="web vitals", trigger="poor-web-vitals", consequence="so poor-web-vitals never fires",
+                mend="deployguard monitoring import FILE --env prod  # lines of type vital",
+            ),
+        ),
+        warnings=("guardrails are checked and kept, and not judged yet",),
+    )  # fmt: skip
+
+
+def deployed() -> v.Deployed:
+    return v.Deployed(
+        release_id="r-29",
+        environment=ENV,
+        version="2.13.0",
+        outcome="succeeded",
+        rollouts=(
+            rollout(
+                LEAD, riders=(HERO, CURRENCY), step=1, percentage=500, next_percentage=1_500, next_step_at=NOW + 24 * H
+            ),
+        ),
+        took=226 * S,
+        at=NOW,
+        triggers=3,
+        stays=(rollout(),),
+        off=(flags()[3],),
+        report="state/prod/reports/deployment-report-20261116T063806Z-r-29.json",
+    )
+
+
+def gate(result: str, code: int, *rows: v.GateRow) -> v.Gate:
+    return v.Gate(result=result, environment=ENV, rollouts=rows, exit_code=code, took=timedelta(milliseconds=300),
+                  notes=("cannot see web vitals; poor-web-vitals is not connected and does not hold",),
+                  last_tick_at=NOW - 89 * M, last_watcher="deploy@build-1")  # fmt: skip
+
+
+def gate_row(key: str, share: int, result: str, text: str, detail: str | None = None) -> v.GateRow:
+    return v.GateRow(
+        rollout=key, percentage=share, phase="progressing", step=1, steps=6, result=result, text=text, detail=detail
+    )
+
+
+def moved(**fields: Any) -> v.Moved:
+    usual: dict[str, Any] = {
+        "revision": 77, "move": "set", "flag_id": HERO, "changed": True, "by": "maria", "at": NOW,
+        "flags": changes((HERO, 0, 5_000, None)),
+    }  # fmt: skip
+    return v.Moved(environment=ENV, **{**usual, **fields})
+
+
+def every_value() -> dict[str, Any]:
+    """Each view by its name; `live` and the errors are drawn by functions of their own."""
+    return {
+        "status": v.FlagsStatus(environment=ENV, revision=418, controller=WATCHER, flags=flags(), at=NOW),
+        "status, nobody watches": v.FlagsStatus(
+            environment=ENV, revision=418, controller=replace(WATCHER, alive=False), flags=flags(), at=NOW,
+            warnings=(f"{BOOKING} has left the config while it is above 0%",),
+        ),
+        "show": v.FlagDetail(
+            environment=ENV, revision=418, flag=replace(flags()[3], description="Reviews and testimonials"),
+            because=BECAUSE, requirements={LEAD: 10_000}, at=NOW,
+            targeting={"rules": ["plan in ['pro', 'team']"], "countries": ["DZ"]}, targeting_from="state",
+            history=(
+                v.HistoryRow(at=NOW - 20 * S, flag_id=PROOF, from_=3_000, to=0, by="controller", why="high-error-rate"),
+                v.HistoryRow(at=NOW - 150 * S, flag_id=PROOF, from_=1_500, to=3_000, by="controller",
+                             why="step 3 of 6, 24h held, 4 triggers passed"),
+                v.HistoryRow(at=NOW - 48 * H, flag_id=PROOF, from_=0, to=500, by="github-actions (run 8817)",
+                             why="rollout started by r-31"),
+            ),
+        ),
+        "history": v.FlagHistory(
+            environment=ENV, flag_id=None,
+            history=(
+                v.HistoryRow(at=NOW, flag_id=PROOF, from_=3_000, to=0, by="controller",
+                             why=f"rollback rb-12: {BECAUSE}"),
+                v.HistoryRow(at=NOW - 300 * H, flag_id=HERO, by="maria", why="targeting changed by hand"),
+            ),
+        ),
+        "answer": v.Answer(
+            flag_id=LOFTS, targeting_key="u-4711", value=False, variant="off", reason="SPLIT", bucket=8_312,
+            decided_by="bucket", environment=ENV, on_from=8_313, on_from_step=6,
+            ladder=(
+                v.Rung(name="enabled", passed=True, text="yes"),
+                v.Rung(name="requires", passed=True, text=f"{LEAD} is on for u-4711"),
+                v.Rung(name="deny list", passed=True, text="not on it"),
+                v.Rung(name="allow list", passed=None, text="not on it"),
+                v.Rung(name="targeting", passed=True, text="no country, region or rule asked"),
+                v.Rung(name="bucket", passed=False, text="8,312 of 10,000; on below 3,000 (30%)"),
+            ),
+        ),
+        "stale": v.StaleFlags(
+            environment=ENV, older_than=720 * H,
+            flags=(v.StaleRow(flag_id=LEAD, why="at 100% for 41d", percentage=10_000, owner="web@example.com"),
+                   v.StaleRow(flag_id=OWNER, why="expired on 2026-03-31", percentage=750)),
+        ),
+        "stale, none": v.StaleFlags(environment=ENV, older_than=720 * H),
+        "set": moved(warning=f"It reaches 10% of users, not 50%: it requires {LEAD}, which is at 20% under another "
+                     "seed, and 50% of 20% is 10%.", reach=1_000),
+        "abort": moved(move="abort", flag_id=LEAD, rollback_id="rb-3",
+                       flags=changes((LEAD, 3_000, 0, None), (HERO, 3_000, 0, None))),
+        "start": moved(move="start", flag_id=LEAD, flags=changes((LEAD, 0, 500, None), (HERO, 0, 500, None)),
+                       rollout=rollout(LEAD, riders=(HERO,), step=1, percentage=500)),
+        "nothing to do": moved(changed=False, flags=()),
+        "rollouts, one": v.RolloutsStatus(
+            environment=ENV, revision=416, rollouts=(rollout(),), controller=WATCHER, at=NOW
+        ),
+        "rollouts, taken back": v.RolloutsStatus(
+            environment=ENV, revision=416, rollouts=(taken_back(),), controller=WATCHER, at=NOW
+        ),
+        "rollouts, paused": v.RolloutsStatus(
+            environment=ENV, revision=416, rollouts=(paused(),), controller=None, at=NOW
+        ),
+        "rollouts": v.RolloutsStatus(
+            environment=ENV, revision=416, rollouts=(taken_back(), rollout(riders=(HERO, CURRENCY)), paused()),
+            controller=None, at=NOW,
+        ),
+        "plans": v.RolloutPlans(environment=ENV, plans=(plan(), replace(plan(), users_per_day=None))),
+        "emergency": v.Emergency(
+            rollback_id="rb-13", environment=ENV, revision=421, by="maria", at=NOW, version="2.14.0",
+            rollback_commands=("vercel rollback",), notes=("the state was damaged and was rebuilt from the audit log",),
+            left_on=(v.FlagRow(flag_id="legacy_api_v1", enabled=True, percentage=10_000, permanent=True),),
+            flags=changes((LEAD, 10_000, 0, None), (LOFTS, 3_000, 0, None), (OWNER, 750, 0, None)),
+        ),
+        "emergency, nothing on": v.Emergency(
+            rollback_id=None, environment=ENV, revision=421, at=NOW,
+            left_on=(v.FlagRow(flag_id="legacy_api_v1", enabled=True, percentage=10_000, permanent=True),),
+        ),
+        "undone": v.Undone(
+            rollback_id="rb-14", undoes="rb-13", environment=ENV, revision=424, at=NOW, waiting=(LOFTS, OWNER),
+            flags=changes((LEAD, 0, 10_000, "completed"), (LOFTS, 0, 3_000, "paused"), (OWNER, 0, 750, "paused")),
+            left_alone=changes((HERO, 0, 1_000, None)),
+        ),
+        "rollbacks": v.RollbackHistory(
+            environment=ENV,
+            rollbacks=(
+                v.RollbackRow(rollback_id="rb-14", at=NOW, kind="undo", change="4 back", what="undo of rb-13",
+                              by="maria"),
+                v.RollbackRow(rollback_id="rb-13", at=NOW - M, kind="emergency", change="5 off",
+                              what="emergency, undone by rb-14", by="maria"),
+                v.RollbackRow(rollback_id="rb-12", at=NOW - H, kind="flag", change="30% → 0%", what=PROOF,
+                              by="high-error-rate"),
+            ),
+        ),
+        "monitoring": v.MonitoringStatus(
+            environment=ENV, revision=416, at=NOW, window=5 * M, passing=4, judged=4, controller=WATCHER,
+            sources=sources(), checks=checks()[:2],
+            metrics=(
+                v.MetricLine(metric="errorRate", now="0.4%", limit="> 10%", samples=9_312, verdict="pass",
+                             spark=(0.1,) * 24),
+                v.MetricLine(metric="avg(responseTime)", now="412ms", limit="> 5s", samples=9_312, verdict="pass",
+                             spark=(0.2,) * 24),
+                v.MetricLine(metric="p75(lcp)", now=None, limit="> 4s", samples=0, verdict="inconclusive",
+                             spark=(None,) * 24),
+                v.MetricLine(metric="p75(cls)", now="0.08", limit=None, samples=706),
+            ),
+            endpoints=(
+                v.EndpointLine(endpoint="/", requests=3_911, errors=0.1, average_ms=212, p95_ms=641),
+                v.EndpointLine(endpoint="/checkout/*", requests=402, errors=3.7, average_ms=1_210, p95_ms=2_840),
+                v.EndpointLine(endpoint="other (61)", requests=9, errors=0, average_ms=None, p95_ms=None),
+            ),
+        ),
+        "checks": v.ChecksRound(environment=ENV, at=NOW, checks=checks()),
+        "checks, fine": v.ChecksRound(environment=ENV, at=NOW, checks=checks()[:2]),
+        "round": v.Round(environment=ENV, revision=9, verdicts=verdicts(), turned_off=(PROOF,), at=NOW, events=told(),
+                         actions=(Acted(action="reduce", flag_id=LOFTS, suppressed_by="a cooldown until 14:41:00"),)),
+        "round, looked on": v.Round(environment=ENV, revision=9, verdicts=verdicts(), acted=False, controller=WATCHER,
+                                    at=NOW),
+        "gate, passed": gate("passed", 0, gate_row(LOFTS, 3_000, "passed", "3 of 3 triggers pass")),
+        "gate, failed": gate("failed", 1, gate_row(LOFTS, 3_000, "passed", "4 of 4 triggers pass"),
+                             gate_row(OWNER, 750, "failed", "paused by slow-response",
+                                      "avg(responseTime) (5.31s) > 5s among 2,310 requests of its users, 16h ago")),
+        "gate, taken back": gate("taken-back", 3, gate_row(PROOF, 0, "taken-back",
+                                                           "taken back by high-error-rate, rb-12")),
+        "gate, timed out": gate("timed-out", 4, gate_row(LOFTS, 3_000, "waiting", "3 pass, 1 waits for data",
+                                                         "poor-web-vitals: 31 of 50 samples, ready about 14:41")),
+        "gate, no rollout": gate("no-rollout", 0),
+        "gate, nobody": gate("no-controller", 4, gate_row(LOFTS, 3_000, "passed", "3 of 3 triggers pass")),
+        "imported": v.Imported(environment=ENV, accepted=1_204, refused=3, dropped_future=1, requests=1_000,
+                               vitals=204, with_user=900),
+        "forgotten": v.Forgotten(environment=ENV, source="nginx", configured=True),
+        "deployed": deployed(),
+        "deployed, watched": replace(deployed(), watched_by=WATCHER, rollouts=()),
+        "reports": v.Reports(
+            environment=ENV,
+            reports=(v.ReportRow(release_id="r-31", version="2.14.0", started_at=NOW, finished_at=NOW,
+                                 outcome="1 rollout taken back", by="github-actions (run 8817)"),),
+        ),
+        "report": report(),
+        "init": v.Initialised(
+            wrote=(("deployment-config.json", "8 flags, 3 strategies, 4 triggers"),
+                   ("deployment-config.schema.json", "your editor completes and checks by it")),
+            changed=((".gitignore", "state/ is not committed"),),
+            environments=(("dev", "http://localhost:3000", "all-at-once: 100%"),
+                          ("prod", "https://www.example.com", "gradual: 5% to 100% in 168h or more")),
+            package_json=True, npm_scripts={"deploy:enhanced:dev": "x", "rollback:emergency": "y"},
+        ),
+        "config": v.ConfigSummary(file="/srv/app/deployment-config.json", valid=True, flags=8, strategies=3, triggers=4,
+                                  environment=ENV, read_at=NOW, in_force=True, keep_their_steps=(LOFTS,)),
+        "doctor": v.Findings(
+            environment=ENV, at=NOW,
+            findings=(
+                v.Finding(subject="config", level="ok", found="valid, 8 flags; the controller uses this version"),
+                v.Finding(subject="controller", level="mend", found="none: nothing is watching prod since 13:02:11",
+                          command="deployguard watch --env prod"),
+                v.Finding(subject="users", level="know", found="9,312 requests in 5m, none with a user id: only "
+                          "everyone is judged", mend="add $cookie_dg_id to nginx's log_format"),
+            ),
+        ),
+        "backup": v.Backup(environment=ENV, file="state/backup-20261124T020000Z.tar", revision=418, events=1_204,
+                           bytes=2_100_000),
+        "alerts": v.AlertTest(environment=ENV, results=(("ops", True, "delivered"),
+                                                        ("hook", False, "503 after 4 tries"))),
+    }  # fmt: skip
+
+
+def every_problem() -> Mapping[str, Problem]:
+    source = '"api":      { "url": "/api/health", "every": 30, "expect": ["status == 200", "json.status == \'ok\'"] },'
+    spot = Place("deployment-config.json", 31, source.index("30") + 1, "healthChecks.api.every", source, 2)
+    one = Problem(
+        Code.UNIT_MISSING, "a number without a unit", spot, "30, a number without a unit",
+        'a duration: "30s" is 30 seconds, "30ms" is 30 milliseconds',
+    )  # fmt: skip
+    return {
+        "refusal": Problem(
+            Code.TRIGGER_FAILS,
+            f"{LOFTS} may not rise while a trigger fails",
+            found="60%, above the current 30%; slow-response: avg(responseTime) (5.31s) > 5s among 2,804 requests of "
+            "its users",
+            wanted="30% or less until it passes",
+            now="nothing was changed (exit 1)",
+            allowed=(
+                Offer(f"deployguard feature-flags set {LOFTS} 20 --env prod", "lowers it and pauses the rollout"),
+                Offer(f"deployguard rollout pause {LOFTS} --env prod"),
+                Offer(
+                    f"deployguard feature-flags set {LOFTS} 60 --force --env prod",
+                    "raises it unjudged and pauses the rollout",
+                ),
+            ),
+        ),
+        "unknown flag": Problem(
+            Code.UNKNOWN_FLAG, "there is no flag trust_social_prof", "argument FLAG", '"trust_social_prof"',
+            f"one of 8 flags; nearest: {PROOF}", "nothing was changed (exit 2)",
+            next=(Offer(f"deployguard rollout start {PROOF} --env prod"),),
+        ),
+        "damaged": Problem(
+            Code.STATE_DAMAGED, "the state of prod cannot be read", Place("state/prod/state.json", 1, 48_213),
+            "the file ends in the middle of a value, after 48,212 bytes", "a whole document of schemaVersion 1",
+            "set aside as state.json.damaged-20261124T133210Z, nothing overwritten; applications keep the last flags "
+            "they read (exit 5)",
+            next=(
+                Offer("deployguard state restore state/backup-20261124T020000Z.tar --env prod"),
+                Offer("deployguard rollback emergency --env prod", "works without it"),
+            ),
+        ),
+        "config": Problem(Code.UNIT_MISSING, "2 errors", spot, now="nothing was changed", errors=(one, one)),
+    }  # fmt: skip
