@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -276,25 +275,3 @@ def test_a_variable_that_is_unset_stops_commands_but_not_an_emergency(dg: Folder
     dg("feature-flags", "set", "checkout", "5", code=2)
     dg("feature-flags", "status")
     assert dg.json("rollback", "emergency")["rollbackId"] == "rb-1"
-
-
-def test_the_state_folder_that_is_a_file(dg: Folder) -> None:
-    (dg.path / "state").write_text("not a folder")
-    for words in (("feature-flags", "set", "checkout", "5"), ("rollback", "emergency"), ("feature-flags", "status")):
-        ran = dg(*words, code=5)
-        well_told(ran)
-
-
-def test_one_line_says_all_that_stands_in_a_folder_that_cannot_be_written(dg: Folder, tmp_path: Path) -> None:
-    import os
-
-    if os.getuid() == 0:
-        pytest.skip("AS ROOT EVERY FOLDER CAN BE WRITTEN: this promise is not tested here")
-    dg("feature-flags", "set", "checkout", "5")
-    dg.state().chmod(0o500)
-    try:
-        ran = dg("feature-flags", "set", "checkout", "6", code=5)
-        well_told(ran)
-        dg("feature-flags", "status")
-    finally:
-        dg.state().chmod(0o700)

@@ -71,7 +71,7 @@ class Folder:
             timeout=PATIENCE_S,
             check=False,
         )
-        ran = Ran(words, done.returncode, done.stdout.decode(), done.stderr.decode())
+        ran = Ran(words, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
         assert "Traceback" not in ran.err + ran.out, ran
         assert "error[bug]" not in ran.err, ran
         assert '"code": "bug"' not in ran.out, ran
