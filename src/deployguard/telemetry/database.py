@@ -5,8 +5,10 @@ and never damages the file; a power cut may lose the last transactions whole, an
 that it yielded, so they are read again. Reading creates nothing: without a file a reader sees no figures.
 """
 
+import json
 import os
 import sqlite3
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +22,8 @@ from deployguard.telemetry.schema import TABLES, VERSION
 
 BUSY_S = 10.0
 _STAMP = "%Y%m%dT%H%M%SZ"
+# What damage that sqlite does not notice makes Python raise, sqlite's own messages about it included.
+_UNREADABLE = (UnicodeDecodeError, json.JSONDecodeError, struct.error, OverflowError)
 _BESIDE = ("-wal", "-shm")
 
 
@@ -43,7 +47,7 @@ class Database:
     def reading(self) -> Iterator[sqlite3.Connection | None]:
         """One consistent look at the file; None where there is none yet. Raises `state-locked`, DamagedError."""
         with self._lock, self._told():
-            connection = self._opened()
+            connection = None if self._is_missing() else self._opened()
             if connection is None:
                 yield None
                 return
@@ -81,6 +85,9 @@ class Database:
                 self._close()
             self._connection = self._close = None
 
+    def _is_missing(self) -> bool:
+        return self._connection is None and (not self.path.exists() or self.path.stat().st_size == 0)
+
     def _opened(self) -> sqlite3.Connection | None:
         if self._connection is not None and self._gone():
             self.close()
@@ -102,13 +109,13 @@ class Database:
         return found.st_ino != self._inode or found.st_size == 0
 
     def _open_to_read(self) -> sqlite3.Connection | None:
-        if not self.path.exists() or self.path.stat().st_size == 0:
+        if self._is_missing():
             return None
         try:
             connection = self._connect("mode=ro")
             version = _version(connection)
         except sqlite3.OperationalError as error:
-            if _is_busy(error) or os.access(self.path.parent, os.W_OK):
+            if _is_busy(error):
                 raise
             # A read-only folder has no room for sqlite's own files: the file as it stands is all there is.
             connection = self._connect("mode=ro&immutable=1")
@@ -126,21 +133,16 @@ class Database:
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection = self._connect("mode=rw")
         try:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA secure_delete = FAST")  # a salt that is deleted is overwritten
-            connection.execute("BEGIN IMMEDIATE")
             version = _version(connection)
             if version == 0:
-                for statement in TABLES.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {VERSION}")
-            connection.commit()
+                _begin(connection)
+                version = VERSION
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA secure_delete = FAST")  # a salt that is deleted is overwritten
         except BaseException:
             connection.close()
             raise
-        if version not in (0, VERSION):
+        if version != VERSION:
             connection.close()
             raise self._newer(version)
         return connection
@@ -168,6 +170,9 @@ class Database:
             if isinstance(error, sqlite3.OperationalError):
                 raise self._unusable(str(error)) from error
             raise
+        except _UNREADABLE as error:
+            self._set_aside("what it holds cannot be read")
+            raise DamagedError("what it holds cannot be read") from error
         except OSError as error:
             raise self._unusable((error.strerror or str(error)).lower()) from error
 
@@ -218,6 +223,18 @@ class Database:
         )
 
 
+def _begin(connection: sqlite3.Connection) -> None:
+    """Make the tables, unless another process has just made them."""
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    if _version(connection) == 0:
+        for statement in TABLES.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.commit()
+
+
 def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
@@ -226,9 +243,9 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
     """Not a database, a malformed one, or one without our tables."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        return False
-    missing = code == sqlite3.SQLITE_ERROR and str(error).startswith(("no such table", "no such column"))
-    return missing or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        return str(error).startswith("Could not decode")
+    said = str(error).startswith(("no such table", "no such column"))
+    return (said and code == sqlite3.SQLITE_ERROR) or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:

@@ -145,9 +145,10 @@ def _located(mark: Mark, files: list[LogFile]) -> LogFile | None:
 
 
 def _unseen(last: Mark, others: list[LogFile]) -> list[LogFile]:
-    """The rotated files that came after the marked one; where it is gone, those written to since it was read."""
+    """The rotated files that came after the marked one; where it is gone or nothing of it was read (then it may have
+    been copied and emptied, and stand behind its own copy), those written to since."""
     old = _located(last, others)
-    if old is not None:
+    if old is not None and last.head_length:
         return [file for file in others[others.index(old) + 1 :] if is_numbered(file.path)]
     return [file for file in others if _written_since(last, file)]
 
