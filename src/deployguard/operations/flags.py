@@ -196,7 +196,10 @@ def targeting_after(session: Session, state: State, key: str, added: JSON, *, re
         first = (error.problem.errors or (error.problem,))[0]
         path = first.where.path if isinstance(first.where, Place) else None
         where = f"feature-flags target, {path}" if path else "feature-flags target"
-        raise DeployguardError(replace(first, where=where, now="nothing was changed", next=(), errors=())) from error
+        message = "this targeting cannot be read"
+        raise DeployguardError(
+            replace(first, message=message, where=where, now="nothing was changed", next=(), errors=())
+        ) from error
     return merged
 
 

@@ -25,6 +25,7 @@ class Heartbeat:
         self._session = session
         self._lock = lock
         self._release_id = release_id
+        self._beating = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deployguard-lease", daemon=True)
 
@@ -49,7 +50,8 @@ class Heartbeat:
         return self.stop.is_set()
 
     def _beat(self) -> None:
-        with suppress(OSError):
+        # One at a time: a beat that began before `does` must not write what was done before over it.
+        with self._beating, suppress(OSError):
             self._lock.beat(self._release_id, self._session.clock(), self.doing)
 
     def _run(self) -> None:
