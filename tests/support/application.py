@@ -49,6 +49,7 @@ class Application:
     breaks: set[str] = field(default_factory=set)
     down: bool = False
     healthy: bool = True
+    starting_up: int = 0  # so many health checks still fail
     took_ms: float = 20.0
     took_ms_with: dict[str, float] = field(default_factory=dict)  # for users who have the flag
     _users: Iterator[int] = field(default_factory=lambda: itertools.cycle(range(USERS)))
@@ -95,7 +96,8 @@ def serving(app: Application) -> Iterator[Application]:
 
         def do_GET(self) -> None:
             if self.path == "/health":
-                status = 200 if app.healthy and not app.down else 503
+                status = 200 if app.healthy and not app.down and not app.starting_up else 503
+                app.starting_up = max(0, app.starting_up - 1)
             else:
                 status = app.page((self.headers.get("Cookie") or "").removeprefix("dg_id="))
             self.send_response(status)

@@ -1,0 +1,281 @@
+"""How a deploy ends when something goes wrong in the middle: the release is closed, what ran is rolled back once."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployguard.errors import Code, DeployguardError, fail
+from deployguard.operations import deploy, moves, plan, reports, running, takeback
+from deployguard.operations.protocol import Ask, DeployAsk, DeployWatch
+from deployguard.rollout.moves import MoveKind
+from deployguard.session import Session
+from deployguard.state import Change, State
+from deployguard.store.locks import DeployLock
+from support.application import Stage, config_of, stage
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Iterator[Stage]:
+    with stage(tmp_path) as found:
+        commands(found, [{"shell": "echo on >> ran"}])
+        yield found
+
+
+def commands(play: Stage, wanted: list[Any], **changes: Any) -> None:
+    document = config_of(play.app.url)
+    document["environments"]["prod"] |= {
+        "deploy": wanted,
+        "rollback": [{"shell": "echo back >> rolled"}],
+        **changes,
+    }
+    play.write(**document)
+
+
+def silent(**heard: Callable[..., None]) -> DeployWatch:
+    def nothing(*_words: object) -> None:
+        pass
+
+    names = ("command_started", "line", "command_finished", "checked", "rollout_started", "said")
+    return DeployWatch(**{name: heard.get(name, nothing) for name in names})
+
+
+def lines(play: Stage, name: str) -> int:
+    file = play.folder / name
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+def deployed(session: Session, watch: DeployWatch | None = None, **ask: Any) -> Any:
+    return deploy.deploy(session, DeployAsk(version="2.0", **ask), watch or silent())
+
+
+def refused(session: Session, watch: DeployWatch | None = None) -> Any:
+    with pytest.raises(DeployguardError) as caught:
+        deployed(session, watch)
+    return caught.value.problem
+
+
+def test_an_application_that_is_not_stable_afterwards_is_rolled_back(play: Stage) -> None:
+    commands(play, [{"shell": "echo on >> ran"}], stable="3s")
+    session = play.session()
+    session.clock = lambda: play.clock.passes(seconds=1)
+    seen: list[bool] = []
+
+    def failing(text: str, kind: str) -> None:
+        play.app.healthy = kind == "rollback"
+
+    problem = refused(session, silent(command_started=failing, checked=lambda _r, stable, _t: seen.append(stable)))
+    assert problem.code is Code.NOT_STABLE
+    assert "503" in (problem.found or "")
+    assert seen == [False]
+    assert (lines(play, "ran"), lines(play, "rolled")) == (1, 1)
+    assert not session.store.read().flag("hero").on
+
+
+def test_checks_that_fail_at_first_and_then_pass_for_long_enough_are_stable(play: Stage) -> None:
+    commands(play, [], stable="3s")
+    session = play.session()
+    session.clock = lambda: play.clock.passes(seconds=0.5)
+    play.app.starting_up = 2
+    rounds: list[tuple[int, int]] = []
+
+    def checked(found: Any, stable: bool, took: timedelta) -> None:
+        rounds.append((sum(1 for one in found if one.failing), len(found)))
+        assert stable
+        assert took >= timedelta(seconds=3)
+
+    assert deployed(session, silent(checked=checked)).outcome == "succeeded"
+    assert rounds[0][0] == 2
+    assert rounds[0][1] > 3
+
+
+def test_an_emergency_between_the_checks_and_the_rollouts_starts_none(play: Stage) -> None:
+    session = play.session()
+
+    def emergency(_text: str, _kind: str, _how: str, _ok: bool, _took: timedelta) -> None:
+        if not lines(play, "rolled"):
+            takeback.emergency(play.session(), None, None)
+
+    problem = refused(session, silent(command_finished=emergency))
+    assert problem.code is Code.TAKEN_BACK
+    state = session.store.read()
+    assert state.releases["r-1"].phase == "aborted"
+    assert state.rollouts == {}
+    assert lines(play, "rolled") == 1
+
+
+def test_a_state_that_cannot_be_written_in_the_middle_ends_it_as_failed(
+    play: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = play.session()
+    real = session.change
+    broken = fail(Code.STATE_LOCKED, "the state of prod is locked")
+    once = [True]
+
+    def change(decide: Callable[[State, Any], Change], *args: Any, **options: Any) -> Any:
+        if once and lines(play, "ran"):
+            once.clear()
+            raise broken
+        return real(decide, *args, **options)
+
+    monkeypatch.setattr(session, "change", change)
+    problem = refused(session)
+    assert problem.code is Code.STATE_LOCKED
+    assert lines(play, "rolled") == 1, "the command had run, though nobody could write it down"
+    assert session.store.read().releases["r-1"].phase == "failed"
+
+
+def test_a_second_interrupt_ends_the_rollback_and_the_release_is_closed_all_the_same(play: Stage) -> None:
+    commands(play, [{"shell": "echo on >> ran"}, "false"])
+    session = play.session()
+
+    def interrupting(text: str, kind: str) -> None:
+        if kind == "rollback":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deployed(session, silent(command_started=interrupting))
+    assert session.store.read().releases["r-1"].phase == "failed"
+    assert DeployLock(session.state_dir, "prod").read() is None, "its lease is gone"
+    assert deployed(play_again(play)).outcome == "succeeded"
+
+
+def play_again(play: Stage) -> Session:
+    commands(play, [])
+    return play.session()
+
+
+def test_a_command_that_never_began_is_not_rolled_back(play: Stage) -> None:
+    commands(play, ["no-such-program"])
+    problem = refused(play.session())
+    assert problem.code is Code.COMMAND_FAILED
+    assert "not found" in (problem.found or "")
+    assert lines(play, "rolled") == 0
+    assert "no command had run" in (problem.now or "")
+
+
+def test_a_lock_that_is_held_refuses_it_whatever_the_lease_says(play: Stage) -> None:
+    session = play.session()
+    lock = DeployLock(session.state_dir, "prod")
+    assert lock.acquire(at=play.clock() - timedelta(hours=1))
+    problem = refused(session)
+    lock.release()
+    assert (problem.code, problem.exit_code) == (Code.DEPLOY_RUNNING, 5)
+    assert session.store.read().releases == {}
+
+
+def test_a_deploy_moves_the_figures_of_what_is_guarded_and_not_its_hold(play: Stage) -> None:
+    session = play.session()
+    moves.move(session, Ask(move=MoveKind.START, flag="hero"))
+    entered = session.store.read().rollouts["hero"].entered_at
+    play.clock.passes(seconds=30)
+    done = deployed(session)
+    rollout = session.store.read().rollouts["hero"]
+    assert (rollout.entered_at, rollout.anchor) == (entered, play.clock.now)
+    assert [row.rollout for row in done.stays] == ["hero"]
+    assert [row.rollout for row in done.rollouts] == ["cart"]
+
+
+def test_a_report_folder_that_cannot_be_written_stops_nothing_and_is_said(play: Stage) -> None:
+    (play.folder / "wanted").write_text("a file")
+    commands(play, [])
+    document = json.loads((play.folder / "deployment-config.json").read_text()) | {"reports": "wanted"}
+    play.write_text(json.dumps(document))
+    said: list[str] = []
+    done = deployed(play.session(), silent(said=said.append))
+    assert (done.outcome, done.report) == ("succeeded", None)
+    assert any("could not be written" in sentence for sentence in said)
+
+
+def test_old_reports_go_and_other_files_stay(play: Stage) -> None:
+    commands(play, [{"shell": "echo hello"}])
+    session = play.session()
+    first = Path(deployed(session).report)
+    folder = first.parent
+    (folder / "notes.txt").write_text("mine")
+    old = (play.clock.now - timedelta(days=400)).timestamp()
+    for file in folder.iterdir():
+        os.utime(file, (old, old))
+    second = Path(deployed(session).report)
+    left = {file.name for file in folder.iterdir()}
+    assert first.name not in left
+    assert {second.name, second.with_suffix(".html").name, "notes.txt"} <= left
+    assert len(left) == 4, "and the second one's kept output"
+    assert reports.listed(session).reports[1].file is None
+
+
+def test_the_report_of_a_running_release_can_be_shown(play: Stage) -> None:
+    session = play.session()
+    seen: list[str] = []
+
+    def look(_line: str) -> None:
+        seen.append(reports.build(play.session(), reports.newest_id(play.session())).outcome)
+
+    commands(play, [{"shell": "echo hello"}])
+    deployed(play.session(), silent(line=look))
+    assert seen == ["running"]
+    assert session.store.read().releases["r-1"].phase == "succeeded"
+
+
+def test_a_report_goes_back_to_its_first_event_although_the_clock_was_set_back(play: Stage) -> None:
+    session = play.session()
+    deployed(session)
+    play.clock.passes(days=-1)
+    takeback.emergency(session, None, None)
+    report = reports.build(session, "r-1")
+    assert {one.rollout: one.phase for one in report.rollouts} == {"hero": "rolled_back", "cart": "rolled_back"}
+    assert [run.kind for run in report.commands] == ["deploy"]
+
+
+def test_a_rise_while_a_trigger_fails_is_refused_with_its_figures(play: Stage) -> None:
+    triggers = config_of(play.app.url)["triggers"]
+    triggers["slow"] |= {"then": "notify"}
+    play.write(triggers=triggers)
+    session, watch = play.session(), play.watch()
+    moves.move(session, Ask(move=MoveKind.START, flag="hero"))
+    play.plays(watch, 0.5)
+    play.app.took_ms_with["hero"] = 2_500
+    play.plays(watch, 1)
+    for ask in (Ask(move=MoveKind.SET, flag="hero", percentage=6_000), Ask(move=MoveKind.PROMOTE, flag="hero")):
+        with pytest.raises(DeployguardError) as caught:
+            moves.move(session, ask)
+        problem = caught.value.problem
+        assert problem.code is Code.TRIGGER_FAILS
+        assert "slow: avg(responseTime) (" in (problem.found or "")
+        assert "requests of its users" in (problem.found or "")
+        assert any("--force" in offer.command for offer in problem.allowed)
+    lower = moves.move(session, Ask(move=MoveKind.SET, flag="hero", percentage=1_000))
+    assert lower.changed
+    forced = moves.move(session, Ask(move=MoveKind.SET, flag="hero", percentage=6_000, force=True))
+    assert forced.changed
+    watch.leave("the test is over")
+
+
+@pytest.mark.parametrize(
+    ("at", "steps", "refused"),
+    [(0, [2_000, 5_000, 10_000], False), (3_000, [5_000, 10_000], False), (10_000, [2_000, 5_000, 10_000], True)],
+)
+def test_a_plan_has_the_steps_that_are_ahead_with_dates_and_users(
+    play: Stage, at: int, steps: list[int], refused: bool
+) -> None:
+    session = play.session()
+    if at:
+        moves.move(session, Ask(move=MoveKind.SET, flag="hero", percentage=at))
+    found = plan.plan_rollouts(session, "hero", 7_200, None).plans[0]
+    assert [step.percentage for step in found.steps] == steps
+    assert (found.refused is not None) is refused
+    assert found.steps[-1].seen_by is None
+    assert found.steps[0].seen_by == round(7_200 * 2 / 1_440 * steps[0] / 10_000)
+    assert found.ends_at == play.clock.now + timedelta(minutes=2 * (len(steps) - 1))
+
+
+def test_how_a_command_ended_is_said_in_one_word() -> None:
+    from deployguard.effects.commands import Finished
+
+    assert running.how(Finished(3)) == "exit 3"
+    assert running.how(Finished(None, "SIGKILL")) == "signal SIGKILL"
+    assert running.how(Finished(None, error="timed out after 1s")) == "timed out after 1s"
