@@ -13,7 +13,7 @@ from deployguard.cli.app import single
 from deployguard.cli.context import Run, run
 from deployguard.cli.signals import Terminated
 from deployguard.cli.words import duration
-from deployguard.errors import Code, DeployguardError, fail
+from deployguard.errors import Code, DeployguardError, Problem, fail
 from deployguard.operations.protocol import Operations
 from deployguard.operations.values import Overview, Round
 
@@ -123,7 +123,7 @@ class _Loop:
         except DeployguardError as error:
             if error.problem.code not in _PASSING:
                 raise
-            self.view.trouble(error.problem.message)
+            self.view.trouble(_in_a_line(error.problem))
             return None
         return found
 
@@ -150,7 +150,14 @@ class _Loop:
             if error.problem.code not in _PASSING:
                 raise
             self.view.stop()
-            self.view.trouble(error.problem.message)
+            self.view.trouble(_in_a_line(error.problem))
+
+
+def _in_a_line(problem: Problem) -> str:
+    """What is wrong, what was found, and the first command that mends it."""
+    found = f": {problem.found}" if problem.found else ""
+    mend = f"; mend: {problem.next[0].command}" if problem.next else ""
+    return f"{problem.message}{found}{mend}"
 
 
 def _view(current: Run, operations: Operations) -> "_Lines | _Live":
@@ -270,7 +277,7 @@ class _Live:
         except DeployguardError as error:
             if self._last is None or error.problem.code not in _PASSING:
                 raise
-            overview, self._trouble = self._last, error.problem.message
+            overview, self._trouble = self._last, _in_a_line(error.problem)
         self._live.update(
             frame(overview, page, acting=acting, height=page.console.height - 1, trouble=self._trouble), refresh=True
         )
