@@ -112,8 +112,13 @@ def _assembled(
 ) -> Files:
     found: list[tuple[Mark, LogFile]] = []
     taken: list[LogFile] = []
+    known = [mark for mark in (*position.marks, *position.done) if mark.head_length]
     for mark in retired:
-        file = _located(mark, [other for other in others if other not in taken])
+        candidates = [other for other in others if other not in taken]
+        if not mark.head_length:
+            # Nothing of it was read, so only its inode could tell it, and that may be another file's by now.
+            candidates = [file for file in candidates if not any(file.begins_like(other) for other in known)]
+        file = _located(mark, candidates)
         if file is not None:
             taken.append(file)
             found.append((replace(mark, inode=file.inode, device=file.device), file))

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +18,10 @@ from telemetry_builders import HOUR_AGO, NOW, ask, environment, exposer, json_li
 from deployguard.config.values import Source, SourceType
 from deployguard.telemetry.follow import read_new
 from deployguard.telemetry.lines import LONGEST
+from deployguard.telemetry.logfile import Mark
 from deployguard.telemetry.logformat import COMBINED
 from deployguard.telemetry.metrics import MetricStore
+from deployguard.telemetry.rotation import Position, find_files
 from deployguard.telemetry.samples import Counted
 
 MINUTE = timedelta(minutes=1)
@@ -417,3 +420,19 @@ def test_random_appends_rotations_and_truncations_lose_and_double_nothing(
     reader.look(after=2 * MINUTE)
     reader.assert_complete()
     reader.metrics.close()
+
+
+def test_an_inode_that_came_back_does_not_make_a_copy_of_what_was_read_an_unread_file(reader: Reader) -> None:
+    reader.log.write("a")
+    reader.look()
+    reader.log.copy_and_truncate()
+    copy = reader.log.numbered(1).stat()
+    kept = reader.metrics.position("app") or {}
+    empty = Mark(inode=copy.st_ino, device=copy.st_dev, retired_at=int(reader.now.timestamp() * 1_000_000))
+    before = Position.from_json({"marks": [empty.to_json(), *kept["marks"]], "done": []})
+    with ExitStack() as stack:
+        files = find_files(reader.log.path, before, reader.now, stack)
+        assert [(mark.offset, file.path.name) for mark, file in files.open] == [
+            (len(json_line("a")), "access.log.1"),
+            (0, "access.log"),
+        ]
