@@ -46,6 +46,7 @@ class Ticked:
     decision: Decision
     events: tuple[Event, ...]
     now: datetime
+    probe_every: timedelta | None = None  # the shortest `every` of a check
 
 
 class Controller:
@@ -75,7 +76,7 @@ class Controller:
         self._mended = session.config_problem is None
         self._courier.deliver(ticked.state, settings, session.clock(), wait_s=DELIVERY_S if full else DELIVERY_GRACE_S)
         self._tidy(settings, ticked.now)
-        return ticked
+        return replace(ticked, probe_every=min((check.every for check in settings.checks.values()), default=None))
 
     def record(self, type: str, data: dict[str, object]) -> None:  # noqa: A002  # the event's word
         """An event of the controller's own: that it started, stopped or took over."""

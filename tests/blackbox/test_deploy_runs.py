@@ -48,11 +48,6 @@ def rolled(folder: Folder) -> int:
     return len(file.read_text().splitlines()) if file.exists() else 0
 
 
-def release(folder: Folder, key: str = "r-1") -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder.state() / "state.json").read_text().split("\n")[0])
-    return dict((found.get("state") or found)["releases"][key])
-
-
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

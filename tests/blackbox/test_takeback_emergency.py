@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from deployguard.errors import Code, DeployguardError
-from deployguard.operations import deploy, takeback
+from deployguard.operations import deploy, doctor, takeback
 from deployguard.operations.protocol import DeployAsk, DeployWatch
 from deployguard.session import Session, open_session
 from support.command import Folder, small_config, wait_for
@@ -261,6 +261,8 @@ def test_an_emergency_rolls_back_a_dead_deploy_once_its_lease_is_old_and_only_th
 
 
 def test_the_next_deploy_waits_for_the_lease_and_then_closes_the_dead_one_as_failed(dead: Folder) -> None:
+    findings = doctor.doctor(session_of(dead, timedelta(seconds=61))).findings
+    assert any(finding.subject == "release" and "r-1" in finding.found for finding in findings)
     error = dead.error("deploy", "prod", code=5)
     assert error["code"] == "deploy-running"
     assert "its process is gone" in error["found"]

@@ -161,3 +161,14 @@ def test_of_two_at_once_one_acts_and_the_other_shows_the_same(play: Stage) -> No
     assert second.take("watch", timedelta(seconds=10)), "it takes over as soon as the first has gone"
     second.leave("the test is over")
     assert types(session)[-2:] == ["controller.started", "controller.stopped"]
+
+
+def test_a_check_that_is_to_be_asked_more_often_than_it_ticks_is_asked_in_time(play: Stage) -> None:
+    checks = {"home": {"url": "/health", "every": "2s"}}
+    play.write(healthChecks=checks)
+    watch = play.watch()
+    assert watch.tick().next_at == play.clock.now + timedelta(seconds=2)
+    play.write(healthChecks=checks | {"home": {"url": "/health", "every": "30s"}})
+    found = watch.tick().next_at
+    assert found is None or found > play.clock.now + timedelta(seconds=2)
+    watch.leave("the test is over")

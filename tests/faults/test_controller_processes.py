@@ -1,6 +1,7 @@
 """Controllers as processes: who acts, who stands by, who takes over, and what a damaged state does to one."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -8,19 +9,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from deployguard.session import wall_clock
+from deployguard.store.files import FileStore
 from deployguard.store.locks import ControllerInfo, read_controller
 from support.application import Application, config_of, serving
 from support.command import Folder, wait_for
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Folder]:
+@contextmanager
+def project_of(tmp_path: Path) -> Iterator[tuple[Folder, Application]]:
     """A folder with an application that answers, nothing of it under the test's clock."""
-    import os
-
     for name in ("home", "project", "tmp"):
         (tmp_path / name).mkdir()
     folder = tmp_path / "project"
@@ -29,7 +30,13 @@ def project(tmp_path: Path) -> Iterator[Folder]:
     with serving(app):
         (folder / "deployment-config.json").write_text(json.dumps(config_of(app.url)))
         environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "tmp")}
-        yield Folder(folder, {**environ, "TZ": "UTC", "LANG": "C.UTF-8", "USER": "tester", "LOGNAME": "tester"})
+        yield Folder(folder, {**environ, "TZ": "UTC", "LANG": "C.UTF-8", "USER": "tester", "LOGNAME": "tester"}), app
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Folder]:
+    with project_of(tmp_path) as (found, _app):
+        yield found
 
 
 class Watcher:
@@ -114,6 +121,43 @@ def test_a_state_that_is_damaged_under_it_does_not_end_it_and_it_goes_on_when_th
         wait_for(lambda: acts(project, only), "it goes on")
         assert only.err.read_text().count("cannot be read") == 1
         assert only.ends(signal.SIGTERM) == 143
+
+
+def test_a_config_that_broke_does_not_keep_a_watch_from_starting_again(project: Folder) -> None:
+    project("rollout", "start", "hero")
+    config = project.path / "deployment-config.json"
+    config.write_text("{")
+    once = project("watch", "--once", "--output", "json")
+    assert once.json["acted"] is True
+    assert "the config cannot be read" in once.err
+    kinds = [json.loads(line)["type"] for line in (project.state() / "audit.jsonl").read_text().splitlines()]
+    assert kinds.count("config.rejected") == 1
+    assert project.error("deploy", "prod", code=2)
+
+
+def test_a_feature_that_breaks_for_its_users_is_taken_back_while_the_other_goes_on(tmp_path: Path) -> None:
+    with project_of(tmp_path) as (project, app):
+        document = config_of(app.url, strategies={"minutes": ["20% for 3s", "100%"]})
+        del document["triggers"]["checks"]
+        (project.path / "deployment-config.json").write_text(json.dumps(document))
+        project("rollout", "start", "hero")
+        project("rollout", "start", "cart")
+        app.breaks.add("hero")
+        with watching(project, "only") as (only,):
+
+            def decided() -> bool:
+                for _ in range(20):
+                    visit_over_http(app)
+                rollouts = FileStore(project.path / "state", "prod").read().rollouts
+                return (rollouts["hero"].phase, rollouts["cart"].phase) == ("rolled_back", "completed")
+
+            wait_for(decided, "hero is taken back and cart goes on", 75)
+            assert only.ends(signal.SIGINT) == 3, "something was turned off in this run"
+        assert "hero taken back from 20%" in only.out.read_text()
+
+
+def visit_over_http(app: Application) -> None:
+    httpx.get(app.url, headers={"Cookie": f"dg_id=user-{next(app._users)}"}, timeout=10)
 
 
 def test_watch_once_by_cron_acts_alone_and_counts_as_watching_between_its_rounds(project: Folder) -> None:

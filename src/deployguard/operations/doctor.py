@@ -15,7 +15,7 @@ from deployguard.operations.values import Finding, Findings
 from deployguard.rollout.steps import hold_ends
 from deployguard.session import Session
 from deployguard.state import Phase, State
-from deployguard.store.locks import read_controller
+from deployguard.store.locks import read_controller, read_lease
 from deployguard.store.verify import verify
 from deployguard.story.numbers import bytes_words, duration_words, time_of_day
 from deployguard.telemetry.probes import clock_offset
@@ -43,6 +43,7 @@ def _findings(session: Session) -> Iterator[Finding]:
     now = session.clock()
     yield from _commands(session, settings)
     yield from _controller(session, now)
+    yield from _release(session, state, now)
     yield from _rollouts(session, state, now)
     evidence, verdicts = judged.observe(session, state, settings, now)
     yield from _sources(evidence)
@@ -124,6 +125,20 @@ def _controller(session: Session, now: datetime) -> Iterator[Finding]:
         level="mend",
         found=f"none: nothing is watching {env}{since}",
         command=f"deployguard watch --env {env}",
+    )
+
+
+def _release(session: Session, state: State, now: datetime) -> Iterator[Finding]:
+    """A deploy that died in the middle: its commands left something that nobody rolled back."""
+    running, lease = state.running_release(), read_lease(session.state_dir, session.environment)
+    if running is None or (lease is not None and (lease.held or not lease.stale(now))):
+        return
+    age = duration_words(max(now - running.started_at, timedelta(0)))
+    yield Finding(
+        subject="release",
+        level="mend",
+        found=f"{running.id} was begun {age} ago and its deploy died; the next deploy closes it as failed",
+        command=f"deployguard report show {running.id} --env {session.environment}",
     )
 
 

@@ -1,5 +1,6 @@
 """Being the controller: taking its lock, ticking, leaving. Whoever finds the lock taken stands by."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from deployguard.controller import Controller, Ticked
@@ -64,7 +65,15 @@ class Watch:
         self._lock.tick(self._session.clock(), self._interval)
         aftermath.keep_reports(self._session, ticked.state, ticked.events)
         self._forget_reports(ticked.now)
-        return _round(self._session, ticked)
+        return replace(_round(self._session, ticked), next_at=self._next_at(ticked))
+
+    def _next_at(self, ticked: Ticked) -> datetime | None:
+        """When the next decision may fall; a check that is to be asked more often than we tick is asked in time."""
+        quick = ticked.probe_every
+        if quick is None or quick >= self._interval:
+            return ticked.decision.next_at
+        due = ticked.now + quick
+        return due if ticked.decision.next_at is None else min(due, ticked.decision.next_at)
 
     def leave(self, why: str, *, quiet: bool = False) -> None:
         """Give the lock back. Leaving is an event: from now on nothing watches."""
@@ -142,6 +151,5 @@ def _round(session: Session, ticked: Ticked) -> Round:
         controller=rows.watcher(read_controller(session.state_dir, session.environment, ticked.now)),
         turned_off=tuple(sorted(str(key) for key in off if key)),
         events=told(ticked.events),
-        next_at=ticked.decision.next_at,
         at=ticked.now,
     )

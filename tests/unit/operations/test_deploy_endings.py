@@ -11,6 +11,7 @@ import pytest
 
 from deployguard.errors import Code, DeployguardError, fail
 from deployguard.operations import deploy, moves, plan, reports, running, takeback
+from deployguard.operations.lease import Heartbeat
 from deployguard.operations.protocol import Ask, DeployAsk, DeployWatch
 from deployguard.rollout.moves import MoveKind
 from deployguard.session import Session
@@ -105,6 +106,22 @@ def test_an_emergency_between_the_checks_and_the_rollouts_starts_none(play: Stag
     state = session.store.read()
     assert state.releases["r-1"].phase == "aborted"
     assert state.rollouts == {}
+    assert lines(play, "rolled") == 1
+
+
+def test_an_emergency_that_comes_after_the_last_look_starts_none_either(
+    play: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Heartbeat, "asked_to_stop", lambda _heart: False)
+    session = play.session()
+
+    def emergency(_text: str, kind: str, _how: str, _ok: bool, _took: timedelta) -> None:
+        if kind == "deploy":
+            takeback.emergency(play.session(), None, None)
+
+    problem = refused(session, silent(command_finished=emergency))
+    assert problem.code is Code.TAKEN_BACK
+    assert session.store.read().rollouts == {}
     assert lines(play, "rolled") == 1
 
 
