@@ -40,7 +40,10 @@ def watch(
 ) -> None:
     every = duration(interval, "option --interval") if interval else None
     length = duration(for_, "option --for") if for_ else None
-    current, operations = run(), run().operations()
+    # A config that broke must not end the watching: the one in force stays, across a restart too.
+    current, operations = run(), run().operations(lenient=True)
+    for warning in operations.flags_status().warnings:
+        sys.stderr.write(f"warning: {warning}\n")
     if once:
         if length is not None:
             raise fail(
