@@ -3,17 +3,33 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import SerSchema
 
+from deployguard.config.units import format_duration, percentage_number
 from deployguard.story.report import REPORT_VERSION, Report
 
 SCHEMA = Path(__file__).parent.parent / "docs" / "deployment-report.schema.json"
 
 
+WRITTEN: dict[Any, str] = {percentage_number: "number", format_duration: "string"}
+"""What JSON has of values that the codec spells in a way of its own."""
+
+
+class _AsWritten(GenerateJsonSchema):
+    """The schema of what is written, not of what is held: 7.5, not 750."""
+
+    def ser_schema(self, schema: SerSchema) -> JsonSchemaValue | None:
+        kind = WRITTEN.get(schema.get("function"))
+        return {"type": kind} if kind else super().ser_schema(schema)
+
+
 def schema() -> str:
     """The whole schema as text."""
-    found = TypeAdapter(Report).json_schema(by_alias=True, mode="serialization")
+    found = TypeAdapter(Report).json_schema(by_alias=True, mode="serialization", schema_generator=_AsWritten)
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "deployguard deployment report",

@@ -9,8 +9,6 @@ from dataclasses import fields
 from datetime import tzinfo
 from functools import cache
 
-from pydantic import ValidationError
-
 from deployguard.codec import from_json
 from deployguard.config.condition import Condition, Unit
 from deployguard.config.grammar import format_condition
@@ -105,6 +103,8 @@ def verdict_of(data: object) -> Verdict | None:
         return data
     if not isinstance(data, Mapping):
         return None
+    from pydantic import ValidationError  # heavy, and needed by those alone who read verdicts
+
     try:
         found = from_json(Verdict, {key: value for key, value in data.items() if key in _known()})
     except (ValidationError, OverflowError):
