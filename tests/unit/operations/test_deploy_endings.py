@@ -175,10 +175,13 @@ def test_a_command_that_never_began_is_not_rolled_back(play: Stage) -> None:
     assert "no command had run" in (problem.now or "")
 
 
-def test_a_lock_that_is_held_refuses_it_whatever_the_lease_says(play: Stage) -> None:
+@pytest.mark.parametrize("lease", ["old", "none"])
+def test_a_lock_that_is_held_refuses_it_whatever_the_lease_says(play: Stage, lease: str) -> None:
     session = play.session()
     lock = DeployLock(session.state_dir, "prod")
     assert lock.acquire(at=play.clock() - timedelta(hours=1))
+    if lease == "none":
+        next(file for file in session.folder.iterdir() if "lease" in file.name).unlink()
     problem = refused(session)
     lock.release()
     assert (problem.code, problem.exit_code) == (Code.DEPLOY_RUNNING, 5)

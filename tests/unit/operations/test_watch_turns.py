@@ -1,0 +1,178 @@
+"""A turn at the controller's lock: how often cron comes, what a take-over is, what is left behind; and a session."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from deployguard.errors import Code, DeployguardError, fail
+from deployguard.operations import aftermath, deploy, moves, takeback
+from deployguard.operations.protocol import Ask, DeployAsk, DeployWatch
+from deployguard.operations.watch import Watch, once
+from deployguard.rollout.moves import MoveKind
+from deployguard.session import actor_of, claim
+from deployguard.store.locks import ControllerLock, read_controller
+from support.application import Stage, stage
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Iterator[Stage]:
+    with stage(tmp_path) as found:
+        yield found
+
+
+def interval(play: Stage) -> timedelta:
+    info = read_controller(play.folder / "state", "prod", play.clock())
+    assert info is not None
+    return info.interval
+
+
+def test_a_cron_round_says_how_often_it_comes(play: Stage) -> None:
+    once(play.session(), None)
+    assert interval(play) == timedelta(minutes=5), "the first one cannot know"
+    play.clock.passes(minutes=2)
+    once(play.session(), None)
+    assert interval(play) == timedelta(minutes=2)
+    play.clock.passes(minutes=2)
+    once(play.session(), timedelta(minutes=15))
+    assert interval(play) == timedelta(minutes=15)
+    play.clock.passes(days=9)
+    once(play.session(), None)
+    assert interval(play) == timedelta(days=1), "a round by hand must not count as watching for three weeks"
+    play.clock.passes(days=-1)
+    once(play.session(), None)
+    assert interval(play) == timedelta(minutes=5), "a clock that was set back tells nothing"
+
+
+def test_a_round_after_a_live_watch_does_not_take_its_end_for_crons_last_round(play: Stage) -> None:
+    watch = play.watch()
+    watch.tick()
+    watch.leave("the test is over")
+    play.clock.passes(hours=7)
+    once(play.session(), None)
+    assert interval(play) == timedelta(minutes=5)
+
+
+def test_one_that_was_killed_is_taken_over_and_one_that_left_is_followed(play: Stage) -> None:
+    killed = ControllerLock(play.folder / "state", "prod")
+    assert killed.acquire("maria@build-1", "watch", at=play.clock())
+    killed._lock.drop()  # as the system does when a process dies
+    first = play.watch()
+    first.leave("the test is over")
+    second = play.watch()
+    second.leave("the test is over")
+    events = [e for e in play.session().store.events() if e.type.startswith("controller.")]
+    assert [e.type for e in events] == [
+        "controller.takenOver",
+        "controller.stopped",
+        "controller.started",
+        "controller.stopped",
+    ]
+    assert events[0].data["previous"] == "maria@build-1"
+    assert events[2].data["fence"] > events[0].data["fence"]
+
+
+def test_a_start_that_cannot_be_written_leaves_the_lock_to_others(play: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = play.session()
+
+    def locked(*_args: object, **_options: object) -> None:
+        raise fail(Code.STATE_LOCKED, "the state of prod is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(session, "change", locked)
+        watch = Watch(session)
+        with pytest.raises(DeployguardError):
+            watch.take("watch", timedelta(seconds=10))
+        assert not watch.acting
+    assert play.watch_can_be_taken()
+
+
+def test_a_report_is_written_again_by_the_controller_when_its_rollout_moves(play: Stage) -> None:
+    def nothing(*_words: object) -> None:
+        pass
+
+    silent = DeployWatch(
+        command_started=nothing,
+        line=nothing,
+        command_finished=nothing,
+        checked=nothing,
+        rollout_started=nothing,
+        said=nothing,
+    )
+    done = deploy.deploy(play.session(), DeployAsk(version="2.0"), silent)
+    report = Path(done.report or "")
+    watch = play.watch()
+    play.plays(watch, 12, until=lambda: play.session().store.read().rollouts["hero"].phase == "completed")
+    watch.leave("the test is over")
+    found = json.loads(report.read_text())
+    assert next(one for one in found["rollouts"] if one["rollout"] == "hero")["phase"] == "completed"
+
+
+def test_notices_are_left_to_a_controller_that_lives(play: Stage) -> None:
+    play.write(alerts={"ops": {"type": "webhook", "url": "http://127.0.0.1:9/hook"}})
+    lock = ControllerLock(play.folder / "state", "prod")
+    assert lock.acquire("maria@build-1", "watch", at=play.clock())
+    lock.tick(play.clock(), timedelta(seconds=10))
+    session = play.session()
+    began = time.monotonic()
+    moves.move(session, Ask(move=MoveKind.SET, flag="hero", percentage=1_000))
+    state = session.store.read()
+    assert len(state.outbox) == 1
+    with session.metrics(read_only=True) as metrics:
+        assert metrics.attempts(state.outbox[0].id) == ()
+    assert time.monotonic() - began < aftermath.NOTICES_S
+    takeback.emergency(session, None, None)
+    state = session.store.read()
+    with session.metrics(read_only=True) as metrics:
+        assert metrics.attempts(state.outbox[0].id), "an emergency sends at once, whoever lives"
+    lock.release()
+
+
+def test_a_config_that_is_only_half_written_is_read_again_before_it_is_rejected(play: Stage) -> None:
+    session = play.session()
+    path = play.folder / "deployment-config.json"
+    good = path.read_text()
+    path.write_text(good[:50])
+    session.refresh_config()
+    assert session.config_problem is None
+    past = time.time() - 5
+    os.utime(path, (past, past))
+    session.refresh_config()
+    assert session.config is None
+    assert session.config_problem is not None
+    path.write_text(good)
+    session.refresh_config()
+    assert session.config is not None
+    assert session.config_problem is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (None, None),
+        ("  maria ", "maria"),
+        ("a\x1b[31mb\nc", "a[31mbc"),
+        ("\u202eevil", "evil"),
+        ("\x00", None),
+        ("x" * 500, "x" * 200),
+    ],
+)
+def test_a_claim_is_short_and_plain(text: str | None, kept: str | None) -> None:
+    assert claim(text) == kept
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({"GITHUB_ACTIONS": "true", "GITHUB_RUN_NUMBER": "8817"}, "github-actions (run 8817)"),
+        ({"GITHUB_ACTIONS": "true"}, "github-actions"),
+        ({"GITLAB_CI": "true", "CI_JOB_ID": "12"}, "gitlab-ci (job 12)"),
+    ],
+)
+def test_the_actor_is_the_job_and_the_claim_stands_beside_it(environ: dict[str, str], name: str) -> None:
+    found = actor_of(environ, "maria")
+    assert (found.name, found.claimed, found.shown) == (name, "maria", "maria")
