@@ -436,3 +436,18 @@ def test_an_inode_that_came_back_does_not_make_a_copy_of_what_was_read_an_unread
             (len(json_line("a")), "access.log.1"),
             (0, "access.log"),
         ]
+
+
+def test_an_inode_of_an_empty_file_that_was_let_go_does_not_hide_an_unread_one(reader: Reader) -> None:
+    reader.log.write("a")
+    reader.look()
+    for name in ("b", "c"):
+        reader.log.write(name)
+        reader.log.rename()
+    unread = reader.log.numbered(1).stat()  # with c; b stands behind a in .2
+    kept = reader.metrics.position("app") or {}
+    empty = Mark(inode=unread.st_ino, device=unread.st_dev, retired_at=0)
+    before = Position.from_json({"marks": kept["marks"], "done": [empty.to_json()]})
+    with ExitStack() as stack:
+        files = find_files(reader.log.path, before, reader.now, stack)
+        assert [file.path.name for _, file in files.open] == ["access.log.2", "access.log.1", "access.log"]

@@ -3,13 +3,14 @@
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from telemetry_builders import NOW, ask, exposer, store
 
-from deployguard.guard.values import Population, Reading
+from deployguard.guard.values import CheckRound, Population, Question, Questions, Reading, SampleKind
 from deployguard.telemetry.bins import pack, unpack_into
 from deployguard.telemetry.metrics import MetricStore
 from deployguard.telemetry.samples import RequestSample
@@ -73,7 +74,8 @@ def test_what_is_older_than_is_kept_goes_and_frees_its_endpoint(tmp_path: Path) 
 
 samples_of = st.lists(
     st.tuples(
-        st.integers(0, 20 * 86_400),  # seconds ago
+        st.sampled_from([0, 1, 3, 8, 19]).map(lambda days: days * 86_400),
+        st.integers(0, 90),  # seconds: several in one bucket, one minute, one hour
         st.sampled_from(["/", "/a", "/b/1"]),
         st.sampled_from([200, 404, 500, None]),
         st.one_of(st.none(), st.floats(0, 60_000, allow_nan=False)),
@@ -84,30 +86,45 @@ samples_of = st.lists(
 
 
 @settings(max_examples=40)
-@given(found=samples_of, parts=st.integers(1, 4), seed=st.randoms(use_true_random=False))
+@given(found=samples_of, parts=st.integers(1, 4), random=st.randoms(use_true_random=False))
 def test_counts_stay_through_roll_ups_and_do_not_depend_on_the_order(
-    tmp_path_factory: pytest.TempPathFactory, found: list[tuple[int, str, int | None, float | None, str | None]],
-    parts: int, seed: object,
-) -> None:  # fmt: skip
+    tmp_path_factory: pytest.TempPathFactory,
+    found: list[tuple[int, int, str, int | None, float | None, str | None]],
+    parts: int,
+    random: Random,
+) -> None:
     rules = exposer(anchor=LONG_AGO)
-    made = [RequestSample(NOW - timedelta(seconds=ago), *rest) for ago, *rest in found]
+    made = [RequestSample(NOW - timedelta(seconds=ago + more), *rest) for ago, more, *rest in found]
     shuffled = list(made)
-    seed.shuffle(shuffled)  # type: ignore[attr-defined]
-    one, other = store(tmp_path_factory.mktemp("one")), store(tmp_path_factory.mktemp("other"))
-    one.add(made, source="log", exposer=rules, now=NOW)
-    for part in range(parts):  # later ones find the store rolled up
-        other.add(shuffled[part::parts], source="log", exposer=rules, now=NOW)
-        other.roll_up(NOW, KEPT)
-    before = everything(one)
-    assert everything(other) == before
+    random.shuffle(shuffled)
+    live, late = store(tmp_path_factory.mktemp("live")), store(tmp_path_factory.mktemp("late"))
+    for sample in sorted(made, key=lambda one: one.time):  # each at its time, so into the finest bucket
+        live.add([sample], source="log", exposer=rules, now=sample.time)
+    for part in range(parts):  # long after their time, into a store that is rolled up meanwhile
+        late.add(shuffled[part::parts], source="log", exposer=rules, now=NOW)
+        late.roll_up(NOW, KEPT)
+    before = everything(live)
+    assert everything(late) == before
     everyone, exposed, others = (reading[:2] for reading in before)
     assert all(a + b <= c for a, b, c in zip(exposed, others, everyone, strict=True))
-    one.roll_up(NOW, KEPT)
-    assert everything(one) == before
-    one.roll_up(NOW, KEPT)
-    assert everything(one) == before
-    one.close()
-    other.close()
+    for now in (NOW - 5 * DAY, NOW, NOW):
+        live.roll_up(now, KEPT)
+        assert everything(live) == before
+    live.close()
+    late.close()
+
+
+def test_what_comes_of_age_joins_the_wide_bucket_that_is_there(tmp_path: Path) -> None:
+    metrics = store(tmp_path)
+    minute = NOW - 3 * DAY
+    for second in (0, 20, 20):  # the last one when the first two are rolled up already
+        at = minute + timedelta(seconds=second)
+        metrics.add([RequestSample(at, "/", 200, 5.0)], source="log", exposer=None, now=minute)
+    metrics.roll_up(NOW, KEPT)
+    metrics.add([RequestSample(minute, "/", 500, 7.0)], source="log", exposer=None, now=NOW)
+    assert widths(tmp_path) == [(60, 2)]
+    reading = ask(metrics, since=LONG_AGO, window=50 * DAY)
+    assert (reading.count, reading.bad, reading.total, reading.histogram.count) == (4, 1, 22.0, 4)
 
 
 @given(st.dictionaries(st.integers(-(1 << 15), (1 << 15) - 1), st.integers(1, 1 << 31), max_size=50))
@@ -117,3 +134,20 @@ def test_packed_bins_come_back_and_add_up(bins: dict[int, int]) -> None:
     assert out == bins
     unpack_into(out, pack(bins))
     assert out == {index: 2 * count for index, count in bins.items()}
+
+
+def test_what_is_dated_later_than_a_clock_that_was_set_back_is_no_evidence_when_that_time_comes(tmp_path: Path) -> None:
+    yesterday, noon = NOW - timedelta(days=1), NOW
+    with MetricStore(tmp_path / "metrics.sqlite") as metrics:
+        bad = [RequestSample(time=noon, endpoint="/", status=500, duration_ms=1.0, user=None)]
+        metrics.add(bad, source="nginx", exposer=None, now=noon)
+        metrics.add_round(CheckRound(check="api", ok=False, at=noon), noon)
+        old = [RequestSample(time=yesterday, endpoint="/", status=200, duration_ms=1.0, user=None)]
+        metrics.add(old, source="nginx", exposer=None, now=yesterday)
+
+        metrics.forget_after(yesterday)
+
+        asked = Question(SampleKind.REQUEST, "request", yesterday - timedelta(minutes=1), timedelta(days=3))
+        readings, _ = metrics.answer(Questions(samples=(asked,)), noon)
+        assert (readings[asked].count, readings[asked].bad) == (1, 0)
+        assert metrics.last_rounds() == {}

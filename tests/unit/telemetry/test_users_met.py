@@ -72,6 +72,7 @@ def test_a_reader_of_an_older_state_ends_no_step(tmp_path: Path) -> None:
     add(metrics, old, USERS)
     add(metrics, exposer({}, revision=1), USERS)
     assert exposed(metrics, new) == before
+    assert rows(tmp_path, "SELECT count(*) FROM scopes WHERE flag = 'f'") == [(1,)]
 
 
 def test_the_salt_of_a_flag_that_is_guarded_no_more_is_deleted(tmp_path: Path) -> None:
