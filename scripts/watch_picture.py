@@ -4,6 +4,7 @@ Runs `deployguard demo` in a terminal of 80 columns (tmux), waits until a featur
 Needs tmux; takes about a minute.
 """
 
+import io
 import subprocess
 import sys
 import time
@@ -19,8 +20,17 @@ SESSION = "deployguard-picture"
 THEME = TerminalTheme(
     (26, 27, 32),
     (220, 220, 224),
-    [(26, 27, 32), (240, 98, 98), (126, 196, 118), (235, 188, 96), (120, 160, 240), (190, 130, 220), (86, 190, 196), (220, 220, 224)],
-)  # fmt: skip
+    [
+        (26, 27, 32),
+        (240, 98, 98),
+        (126, 196, 118),
+        (235, 188, 96),
+        (120, 160, 240),
+        (190, 130, 220),
+        (86, 190, 196),
+        (220, 220, 224),
+    ],
+)
 # Rich's own format without the font that it fetches: a page that shows the picture loads nothing from elsewhere.
 SVG = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -70,7 +80,7 @@ def main() -> None:
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/watch.svg")
     lines = frame().rstrip().splitlines()
     start = max(number for number, line in enumerate(lines) if "watch" in line and "prod" in line)
-    console = Console(record=True, width=COLUMNS, file=Path("/dev/null").open("w"), force_terminal=True)
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     for line in lines[start:]:
         console.print(Text.from_ansi(line), soft_wrap=True)
     svg = console.export_svg(title="deployguard watch", theme=THEME, code_format=SVG, unique_id="watch")

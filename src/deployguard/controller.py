@@ -18,7 +18,7 @@ from threading import Thread
 from deployguard.config.values import Environment, HealthCheck
 from deployguard.effects.courier import Courier
 from deployguard.errors import Code, DeployguardError, Place, Problem
-from deployguard.guard.clock import settle
+from deployguard.guard.clock import TOLERANCE, settle
 from deployguard.guard.decide import Decision, decide
 from deployguard.guard.values import CheckRound
 from deployguard.outbox import enqueue
@@ -62,6 +62,7 @@ class Controller:
         self._probing: Future[None] | None = None
         self._mended = False  # the config was good at the last tick
         self._rolled_up: datetime | None = None
+        self._ticked_at: datetime | None = None
         self._offline = False
 
     def tick(self, *, full: bool = False) -> Ticked:
@@ -69,6 +70,7 @@ class Controller:
         session = self._session
         session.refresh_config()
         state = session.store.read()
+        self._mind_the_clock(state)
         settings = session.best_settings(state)
         self._probe(settings, full=full)
         self._read_logs(state, settings)
@@ -100,6 +102,18 @@ class Controller:
         self._metrics.close()
 
     # observe
+
+    def _mind_the_clock(self, state: State) -> None:
+        """Samples of a time that is to come again are dropped before they are read as news.
+
+        Whoever commits first settles the state; so the clock is compared with our own last tick, too.
+        """
+        now = self._session.clock()
+        newest = max(at for at in (state.head.time, self._ticked_at, now) if at is not None)
+        if newest - now > TOLERANCE:
+            self._metrics.forget_after(now)
+            self._rolled_up = None
+        self._ticked_at = now
 
     def _probe(self, settings: Environment, *, full: bool) -> None:
         if self._probing is not None and self._probing.done():

@@ -1,4 +1,4 @@
-"""A short-lived event loop for a round of requests, imported where it is needed: asyncio and socket take a while to load.
+"""A short-lived event loop for a round of requests, imported where it is needed: asyncio takes a while to load.
 
 Its name lookups are made once a host, in threads that nobody waits for, so that a dead resolver costs the time out of
 the request and never holds up the end of the loop.

@@ -17,7 +17,7 @@ from deployguard.session import Session
 from deployguard.state import Phase, State
 from deployguard.store.locks import read_controller, read_lease
 from deployguard.store.verify import verify
-from deployguard.story.numbers import bytes_words, duration_words, time_of_day
+from deployguard.story.numbers import age_words, bytes_words, duration_words, time_of_day
 from deployguard.telemetry.probes import clock_offset
 
 PAUSED_LONG = timedelta(days=2)
@@ -111,7 +111,7 @@ def _commands(session: Session, settings: Environment) -> Iterator[Finding]:
 def _controller(session: Session, now: datetime) -> Iterator[Finding]:
     env, info = session.environment, read_controller(session.state_dir, session.environment, now)
     if info is not None and info.alive:
-        ago = duration_words(now - info.last_tick_at)
+        ago = age_words(now - info.last_tick_at)
         yield Finding(
             subject="controller", level="ok", found=f"{info.name} ({info.via}, pid {info.pid}), last tick {ago} ago"
         )

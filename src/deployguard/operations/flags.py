@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from deployguard.codec import JSON
 from deployguard.config.build import targeting_from_json, targeting_to_json
-from deployguard.config.units import FULL, format_percentage
+from deployguard.config.units import FULL
 from deployguard.config.values import Environment, Flag
 from deployguard.errors import Code, DeployguardError, Offer, Place, fail, nearest
 from deployguard.flags.evaluate import Context, Ruleset, compile_flags
@@ -18,7 +18,6 @@ from deployguard.operations.values import (
     Answer,
     FlagDetail,
     FlagHistory,
-    FlagsStatus,
     HistoryRow,
     Rung,
     StaleFlags,
@@ -26,7 +25,6 @@ from deployguard.operations.values import (
 )
 from deployguard.session import Session
 from deployguard.state import Event, State
-from deployguard.store.locks import read_controller
 from deployguard.story.explain import explain
 from deployguard.story.history import flag_history
 
@@ -49,27 +47,6 @@ def known(definitions: Mapping[str, Flag], key: str, command: str) -> Flag:
     )
 
 
-def status(session: Session) -> FlagsStatus:
-    state, now = session.store.read(), session.clock()
-    settings = session.best_settings(state)
-    definitions = session.definitions(state)
-    warnings = [
-        f"{key} has left the config and is still at {format_percentage(flag.percentage)}: orphaned"
-        for key, flag in state.flags.items()
-        if flag.orphaned is not None
-    ]
-    if session.config_problem is not None:
-        warnings.append(f"the config cannot be read ({session.config_problem.message}): shown as last in force")
-    return FlagsStatus(
-        environment=session.environment,
-        revision=state.revision,
-        controller=rows.watcher(read_controller(session.state_dir, session.environment, now)),
-        flags=rows.flag_rows(state, settings, definitions, now),
-        at=now,
-        warnings=tuple(warnings),
-    )
-
-
 def detail(session: Session, key: str) -> FlagDetail:
     state, now = session.store.read(), session.clock()
     definitions = session.definitions(state)
@@ -80,7 +57,7 @@ def detail(session: Session, key: str) -> FlagDetail:
         environment=session.environment,
         revision=state.revision,
         flag=row,
-        because=_because(events, row.rollback_id),
+        because=_because(events, row.rollback_id, session.zone),
         requirements={name: state.flag(name).percentage for name in definition.requires},
         targeting=targeting_to_json(definition.targeting),
         targeting_from="state" if row.targeting_overridden else "config",
@@ -117,13 +94,13 @@ def _newest_about(session: Session, key: str | None, limit: int) -> Iterator[Eve
                 return
 
 
-def _because(newest_first: tuple[Event, ...], rollback_id: str | None) -> str | None:
+def _because(newest_first: tuple[Event, ...], rollback_id: str | None, zone: tzinfo) -> str | None:
     """The sentence of the event that took the flag back or moved it last."""
     for event in newest_first:
         if rollback_id is not None and event.data.get("rollbackId") != rollback_id:
             continue
         if event.type.startswith(("rollout.", "flag.", "rollback.")):
-            return explain(event).sentence
+            return explain(event, zone).sentence
     return None
 
 

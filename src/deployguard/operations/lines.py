@@ -1,7 +1,7 @@
 """A rollout's table: one line a trigger with both populations, the limit, and a spark line whose top is the limit."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from deployguard.config.values import Environment, Trigger
 from deployguard.guard.values import Population, Result, Verdict
@@ -22,6 +22,7 @@ def lines_of(
     metrics: MetricStore,
     rollout: Rollout,
     now: datetime,
+    zone: tzinfo | None = None,
 ) -> tuple[tuple[TriggerLine, ...], datetime]:
     """The table of one rollout and since when its spark lines run: nothing older than the anchor is evidence."""
     since = max(now - SPAN, rollout.anchor)
@@ -29,7 +30,7 @@ def lines_of(
     for verdict in verdicts:
         by_trigger.setdefault(verdict.trigger, []).append(verdict)
     lines = tuple(
-        _line(settings.triggers[name], found, metrics, rollout, since, now)
+        _line(settings.triggers[name], found, metrics, rollout, since, now, zone)
         for name, found in by_trigger.items()
         if name in settings.triggers
     )
@@ -42,7 +43,13 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def _line(
-    trigger: Trigger, verdicts: list[Verdict], metrics: MetricStore, rollout: Rollout, since: datetime, now: datetime
+    trigger: Trigger,
+    verdicts: list[Verdict],
+    metrics: MetricStore,
+    rollout: Rollout,
+    since: datetime,
+    now: datetime,
+    zone: tzinfo | None,
 ) -> TriggerLine:
     # `others` explain the contrast; a line's own result rests on everyone and on its users.
     ours = [verdict for verdict in verdicts if verdict.population is not Population.OTHERS] or verdicts
@@ -59,7 +66,7 @@ def _line(
         others=_value(next((v for v in verdicts if v.population is Population.OTHERS), None)),
         samples=samples.samples,
         needed=samples.needed,
-        cause=cause_words(shown) if shown.verdict is Result.INCONCLUSIVE else None,
+        cause=cause_words(shown, zone, now) if shown.verdict is Result.INCONCLUSIVE else None,
         holds=shown.holds,
         shadow=shown.shadow,
         spark=spark(trigger, metrics, rollout.lead if exposed is not None else None, since, now, POINTS),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from deployguard.config.values import Environment
 from deployguard.errors import Code, fail, nearest
@@ -52,7 +52,7 @@ def rollouts(session: Session, lead: str | None) -> RolloutsStatus:
     evidence, verdicts = judged.observe(session, state, settings, now)
     metrics = session.metrics(read_only=True)
     found = tuple(
-        full_row(state, settings, rollout, metrics, evidence, verdicts, now)
+        full_row(state, settings, rollout, metrics, evidence, verdicts, now, session.zone)
         for rollout in state.rollouts.values()
         if lead in (None, rollout.lead)
     )
@@ -73,11 +73,12 @@ def full_row(
     evidence: Evidence,
     verdicts: Iterable[Verdict],
     now: datetime,
+    zone: tzinfo | None,
 ) -> RolloutRow:
     ours = judged.of_unit(verdicts, rollout.lead)
-    table, since = lines.lines_of(ours, settings, metrics, rollout, now)
+    table, since = lines.lines_of(ours, settings, metrics, rollout, now, zone)
     if rollout.phase is Phase.ROLLED_BACK:
-        ours, table, since = _as_judged(state, settings, rollout, metrics) or (ours, table, since)
+        ours, table, since = _as_judged(state, settings, rollout, metrics, zone) or (ours, table, since)
     row = rows.rollout_row(
         state,
         settings,
@@ -90,7 +91,7 @@ def full_row(
 
 
 def _as_judged(
-    state: State, settings: Environment, rollout: Rollout, metrics: MetricStore
+    state: State, settings: Environment, rollout: Rollout, metrics: MetricStore, zone: tzinfo | None
 ) -> tuple[tuple[Verdict, ...], tuple[TriggerLine, ...], datetime] | None:
     """What was taken back keeps the table of that moment: judged again on the same samples, from its earlier anchor."""
     record = state.rollbacks.get(rollout.rollback_id or "")
@@ -103,7 +104,7 @@ def _as_judged(
     evidence = gather(metrics, then, settings, record.at)
     verdicts = judge(guarded(then, settings, record.at), evidence, settings, then, record.at)
     ours = judged.of_unit(verdicts, rollout.lead)
-    table, since = lines.lines_of(ours, settings, metrics, before, record.at)
+    table, since = lines.lines_of(ours, settings, metrics, before, record.at, zone)
     return ours, table, since
 
 
@@ -140,7 +141,7 @@ def overview(session: Session) -> Overview:
         at=now,
         controller=controller,
         headline=Headline(state=said.state, users=said.users, cause=said.cause, done=said.done, turn=said.turn),
-        rollouts=tuple(full_row(state, settings, r, metrics, evidence, verdicts, now) for r in shown),
+        rollouts=tuple(full_row(state, settings, r, metrics, evidence, verdicts, now, session.zone) for r in shown),
         flags=rows.flag_rows(state, settings, definitions, now),
         checks=tuple(evidence.checks[name] for name in settings.checks if name in evidence.checks),
         sources=tuple(evidence.sources.values()),

@@ -20,7 +20,7 @@ from deployguard.rollout.moves import Move, MoveKind
 from deployguard.rollout.records import executed, record_of
 from deployguard.rollout.refusals import refused
 from deployguard.rollout.table import find
-from deployguard.rollout.telling import tell
+from deployguard.rollout.telling import evidence_of, tell
 from deployguard.rollout.undo import undo
 from deployguard.state import Change, Recorder, State, with_rollback
 
@@ -44,6 +44,7 @@ def apply(state: State, move: Move, now: datetime) -> Change:
     last = tell(recorder, asked, row, after, rollback_id)
     if row.record and rollback_id:
         record = record_of(state, after, row.record, rollback_id, asked)
-        last = recorder.record("rollback.executed", executed(record), with_rollback(after, record), cause=last)
+        data = executed(record) | evidence_of(asked)
+        last = recorder.record("rollback.executed", data, with_rollback(after, record), cause=last)
     pause_dependants(recorder, state, move, now, last)
     return recorder.change()

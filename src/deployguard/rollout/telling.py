@@ -91,16 +91,23 @@ def rollout_data(asked: Asked, row: Row, after: State, rollback_id: str | None) 
     }
 
 
-def _why(asked: Asked, row: Row, rollback_id: str | None) -> dict[str, Any]:
+def evidence_of(asked: Asked) -> dict[str, Any]:
+    """Why, with its figures: a notice tells one event a commit, so the record's event carries them as well."""
     why = asked.move.why
     since = asked.rollout.entered_at if asked.rollout else asked.flag.updated_at
     return {
-        "move": str(asked.move.kind),
-        "trigger": why.trigger,
         "verdict": why.verdict,
         "others": why.others,
         "exposed": why.exposed,
         "lastedMs": None if since is None else round((asked.now - since) / timedelta(milliseconds=1)),
+    }
+
+
+def _why(asked: Asked, row: Row, rollback_id: str | None) -> dict[str, Any]:
+    return {
+        "move": str(asked.move.kind),
+        "trigger": asked.move.why.trigger,
+        **evidence_of(asked),
         "rollbackId": rollback_id,
         "kind": None if row.record is None else str(row.record),
         "forced": asked.move.force,

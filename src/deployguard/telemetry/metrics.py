@@ -206,6 +206,10 @@ class MetricStore:
         self._write(lambda connection: rollup.roll_up(connection, now, retention))
         self._database.tidied()
 
+    def forget_after(self, now: datetime) -> None:
+        """Drop what is dated later than `now`: for when the clock was set back."""
+        self._write(lambda connection: rollup.forget_after(connection, now))
+
     def forget(self, source: str) -> bool:
         """A source is connected no more until it gives samples again. False where nobody knew it."""
         return self._write(lambda connection: sources.forget_source(connection, source))

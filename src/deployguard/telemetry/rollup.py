@@ -10,7 +10,7 @@ from sqlite3 import Connection
 
 from deployguard.telemetry.batch import Cell
 from deployguard.telemetry.instants import to_us
-from deployguard.telemetry.rounds import forget_rounds
+from deployguard.telemetry.rounds import check_names, forget_rounds
 from deployguard.telemetry.writing import TIERS, cell_of, edges_at, merge
 
 SEEN_KEPT = timedelta(hours=48)
@@ -36,6 +36,18 @@ def roll_up(connection: Connection, now: datetime, retention: timedelta) -> None
         (to_us(now - retention), DELIVERIES_KEPT),
     )
     forget_rounds(connection, now, retention)
+
+
+def forget_after(connection: Connection, now: datetime) -> None:
+    """What is dated later than `now` goes: the clock was set back, and when that time comes again it is no evidence.
+
+    The bucket of `now` stays; every anchor moved to `now`, and windows start at the next edge.
+    """
+    for (series,) in connection.execute("SELECT id FROM series").fetchall():
+        connection.execute("DELETE FROM buckets WHERE series = ? AND start > ?", (series, now.timestamp()))
+    connection.execute("DELETE FROM seen WHERE start > ?", (now.timestamp(),))
+    for name in check_names(connection):
+        connection.execute('DELETE FROM rounds WHERE "check" = ? AND at > ?', (name, to_us(now)))
 
 
 def _noted(connection: Connection, width: int) -> bool:

@@ -136,6 +136,13 @@ def test_a_pattern_that_covers_several_endpoints_grows_over_all_of_them(tmp_path
     assert ask(metrics, endpoint="/a/*", at_least=3).count == 3
 
 
+def test_it_grows_by_whole_buckets(tmp_path: Path) -> None:
+    metrics = store(tmp_path)
+    samples = [request(5, "/a/1"), *(request(400, f"/a/{n}") for n in range(6)), request(500, "/a/1")]
+    metrics.add(samples, source="log", exposer=None, now=NOW)
+    assert ask(metrics, endpoint="/a/*", at_least=2).count == 7
+
+
 def test_at_most_two_hundred_endpoints_are_told_apart_the_busiest_of_them(tmp_path: Path) -> None:
     metrics = store(tmp_path)
     samples = [request(5, f"/{n}") for n in range(MOST_ENDPOINTS + 50)]

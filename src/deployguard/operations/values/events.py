@@ -34,6 +34,7 @@ class Told:
     time: datetime
     sentence: str
     short: str = ""
+    repeats: bool = False  # another event of its commit says the same: for the log, not for people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
