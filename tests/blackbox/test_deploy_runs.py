@@ -262,14 +262,17 @@ def test_deploy_watch_stays_until_every_rollout_is_through(shop: Folder, site: S
     assert "rollout.completed" in ran.out
 
 
-def test_deploy_watch_ends_with_three_where_something_was_taken_back(shop: Folder, site: Site) -> None:
-    quick(shop, site, hold="60s", then="rollback")
+@pytest.mark.parametrize(("then", "code", "phase"), [("rollback", 3, "rolled_back"), ("reduce by 50%", 1, "paused")])
+def test_deploy_watch_says_by_its_exit_code_what_became_of_it(
+    shop: Folder, site: Site, then: str, code: int, phase: str
+) -> None:
+    quick(shop, site, hold="60s", then=then)
     process = shop.start("deploy", "prod", "--watch")
     wait_for((shop.state() / "controller.lock").exists, "the watch begins")
     site.mode = "failing"
     _out, err = process.communicate(timeout=60)
-    assert process.returncode == 3, err
-    assert flag_of(shop, "homepage")["phase"] == "rolled_back"
+    assert process.returncode == code, err
+    assert flag_of(shop, "homepage")["phase"] == phase
 
 
 def quick(folder: Folder, site: Site, *, hold: str = "1s", then: str = "reduce by 50%") -> None:

@@ -18,6 +18,8 @@ from deployguard.operations.protocol import Operations
 from deployguard.operations.values import Overview, Round
 
 TAKEN_BACK = 3
+HELD_BY_TRIGGER = 1
+WAITS_FOR_PERSON = 4
 INTERRUPTED = 130
 TERMINATED = 143
 DRAW_EVERY_S = 1.0
@@ -86,8 +88,10 @@ def stay(
         current.exit_code = INTERRUPTED
     finally:
         loop.leave(why)
-    if loop.turned_off or loop.lost():
+    if loop.turned_off:
         current.exit_code = TAKEN_BACK
+    elif current.exit_code == 0:
+        current.exit_code = loop.outcome()
 
 
 @dataclass
@@ -136,13 +140,15 @@ class _Loop:
             lead not in rows or rows[lead].phase in ("completed", "rolled_back", "paused") for lead in self.leads or ()
         )
 
-    def lost(self) -> bool:
-        """Whether one of the rollouts that we stayed for was taken back, by whomever."""
-        if not self.leads:
-            return False
-        return any(
-            row.rollout in self.leads and row.phase == "rolled_back" for row in self.operations.rollouts().rollouts
-        )
+    def outcome(self) -> int:
+        """How the rollouts that we stayed for ended, as `gate` answers it, whoever did it."""
+        rows = [row for row in self.operations.rollouts().rollouts if row.rollout in (self.leads or ())]
+        if any(row.phase == "rolled_back" for row in rows):
+            return TAKEN_BACK
+        paused = [row for row in rows if row.phase == "paused"]
+        if any(row.paused_by == "trigger" for row in paused):
+            return HELD_BY_TRIGGER
+        return WAITS_FOR_PERSON if paused else 0
 
     def leave(self, why: str) -> None:
         now = self.operations.now()
