@@ -128,9 +128,12 @@ def _replace(path: Path, data: bytes) -> None:
 def listed(session: Session) -> Reports:
     """The releases that the state keeps, newest first."""
     state = session.store.read()
+    releases = list(state.releases.values())
+    events = _events_since(session, releases[0]) if releases else ()
+    begins = {event.data.get("releaseId"): n for n, event in enumerate(events) if event.type == "release.started"}
     rows = []
-    for release in reversed(list(state.releases.values())):
-        report = build_report(release, _events_since(session, release), state, session.clock())
+    for release in reversed(releases):
+        report = build_report(release, events[begins.get(release.id, 0) :], state, session.clock())
         rows.append(
             ReportRow(
                 release_id=release.id,
