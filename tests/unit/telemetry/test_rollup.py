@@ -85,7 +85,7 @@ samples_of = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(found=samples_of, parts=st.integers(1, 4), random=st.randoms(use_true_random=False))
 def test_counts_stay_through_roll_ups_and_do_not_depend_on_the_order(
     tmp_path_factory: pytest.TempPathFactory,
