@@ -5,16 +5,19 @@ disagree about spelling. The types are plain frozen dataclasses; pydantic reads 
 """
 
 import json
-from collections.abc import Hashable
-from dataclasses import is_dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, is_dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict
 
 from deployguard.config.units import format_duration, parse_duration, percentage_number
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, TypeAdapter
+    from pydantic_core import core_schema
 
 T = TypeVar("T")
 
@@ -22,12 +25,30 @@ JSON = dict[str, Any]
 """A JSON object."""
 
 
-def _spell(name: str) -> str:
+def spell(name: str) -> str:
     """`flag_id` is flagId; `from_`, a word that Python keeps, is from."""
-    return to_camel(name.rstrip("_"))
+    first, *others = name.rstrip("_").split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
-CAMEL = ConfigDict(alias_generator=_spell, validate_by_name=True, validate_by_alias=True, extra="forbid")
+CAMEL = ConfigDict(alias_generator=spell, validate_by_name=True, validate_by_alias=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """How a value is written in JSON, and how it is read again: for pydantic, which is imported when it is needed."""
+
+    read: Callable[[Any], Any]
+    write: Callable[[Any], Any] | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "core_schema.CoreSchema":
+        from pydantic_core import core_schema
+
+        if self.write is None:
+            return core_schema.no_info_after_validator_function(self.read, handler(source))
+        return core_schema.no_info_before_validator_function(
+            self.read, handler(source), serialization=core_schema.plain_serializer_function_ser_schema(self.write)
+        )
 
 
 def _read_duration(value: object) -> object:
@@ -39,7 +60,7 @@ def _read_duration(value: object) -> object:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_read_duration), PlainSerializer(format_duration, return_type=str)]
+Duration = Annotated[timedelta, Spelled(_read_duration, format_duration)]
 """A timedelta that JSON spells as the config does: `24h`."""
 
 
@@ -49,24 +70,36 @@ def _in_range(value: int) -> int:
     return value
 
 
-Hundredths = Annotated[int, AfterValidator(_in_range)]
+Hundredths = Annotated[int, Spelled(_in_range)]
 """A percentage as the state holds it: whole hundredths."""
 
-Percentage = Annotated[
-    int,
-    BeforeValidator(lambda value: round(value * 100) if isinstance(value, int | float) else value),
-    PlainSerializer(percentage_number, return_type=float | int),
-]
+
+def _read_percentage(value: object) -> object:
+    return round(value * 100) if isinstance(value, int | float) else value
+
+
+Percentage = Annotated[int, Spelled(_read_percentage, percentage_number)]
 """Hundredths that JSON shows as a number 0 to 100: what views and events carry."""
 
 
+_schemas: set[Hashable] = set()
+
+
 @cache
-def _built(cls: Hashable) -> TypeAdapter[Any]:
+def _built(cls: Hashable) -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter
+
+    _schemas.add(cls)
     return TypeAdapter[Any](cls)  # type: ignore[arg-type]  # a class, whatever the cache calls it
 
 
-def _adapter(cls: Any) -> TypeAdapter[Any]:
+def _adapter(cls: Any) -> "TypeAdapter[Any]":
     return _built(cls)
+
+
+def is_built(cls: Any) -> bool:
+    """Whether this process has paid for the class's schema already."""
+    return cls in _schemas
 
 
 def to_json(value: object) -> Any:

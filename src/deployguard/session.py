@@ -4,10 +4,8 @@ Everything that an operation needs from outside is opened here, once, and only w
 reads the state never opens the metric store.
 """
 
-import getpass
 import os
 import re
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,17 +16,14 @@ from typing import TYPE_CHECKING
 
 from deployguard.config.build import config_from_document
 from deployguard.config.load import find_config, load_config
-from deployguard.config.secrets import Masker
 from deployguard.config.values import Config, Environment, Flag
 from deployguard.errors import Code, DeployguardError, Offer, Problem, fail, nearest
 from deployguard.flags.definitions import definitions
-from deployguard.guard.clock import settle
-from deployguard.outbox import enqueue
-from deployguard.rollout.reconfigure import reconfigure
 from deployguard.state import Actor, Change, Event, State, Via, then
 from deployguard.store.files import FileStore
 
 if TYPE_CHECKING:
+    from deployguard.config.secrets import Masker
     from deployguard.telemetry.metrics import MetricStore
 
 LOCK_WAIT_S = 10.0
@@ -64,6 +59,8 @@ def actor_of(environ: Mapping[str, str], by: str | None, via: Via = Via.CLI) -> 
 
 
 def system_user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -71,6 +68,8 @@ def system_user() -> str:
 
 
 def watcher_name() -> str:
+    import socket
+
     return f"{system_user()}@{socket.gethostname()}"
 
 
@@ -102,7 +101,9 @@ class Session:
         return MetricStore(self.folder / "metrics.sqlite", read_only=read_only)
 
     @cached_property
-    def masker(self) -> Masker:
+    def masker(self) -> "Masker":
+        from deployguard.config.secrets import Masker
+
         return Masker(self.environ, self.config)
 
     @property
@@ -161,6 +162,9 @@ class Session:
         Answers the state before, the state after, the sealed events and the time that was used. Without `configure`
         the config in force stays as it is: an emergency is about flags alone.
         """
+        from deployguard.guard.clock import settle
+        from deployguard.outbox import enqueue
+
         now = wall = self.clock()
         before = State(environment=self.environment)
 
@@ -205,6 +209,7 @@ class Session:
     def apply_config(self, state: State, actor: Actor, now: datetime) -> Change:
         """The file's config comes into force where its hash is another than the state's."""
         from deployguard.config.show import differences
+        from deployguard.rollout.reconfigure import reconfigure
 
         if self.config is None or (state.config is not None and state.config.hash == self.config.hash):
             return Change(state=state)

@@ -4,19 +4,14 @@ from typing import Annotated
 
 import typer
 
-from deployguard.cli.app import Command, group
+from deployguard.cli.app import Group
 from deployguard.cli.context import run
 
-app = group("Notices to people.")
+app = Group("Notices to people.")
 apps = {"alerts": app}
 
 
-@app.callback()
-def alerts() -> None:
-    """Notices to people."""
-
-
-@app.command("test", cls=Command, help="Send one test notice to every channel, or to the named one.")
+@app.add("test", "Send one test notice to every channel, or to the named one.")
 def send(channel: Annotated[str | None, typer.Argument(metavar="[CHANNEL]", show_default=False)] = None) -> None:
     found = run().operations().alerts_test(channel)
     failed = any(not delivered for _, delivered, _ in found.results)

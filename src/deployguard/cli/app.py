@@ -1,18 +1,23 @@
 """Which module holds which command; only the wanted one is imported, and its usage errors become ours."""
 
-import os
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
+from typing import Any, TypeVar
 
 import typer
 from typer import _click as click
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
+from typer.main import get_command_from_info
+from typer.models import CommandInfo
 
 from deployguard.cli.context import run
 from deployguard.cli.help import of_command, of_group, placeholder
 from deployguard.errors import Code, DeployguardError, Offer, Problem, nearest
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+HELP = ("--help", "-h")
 _NEGATIVE = re.compile(r"-[0-9.]")
 COMMANDS = {
     "init": "setup",
@@ -33,35 +38,39 @@ COMMANDS = {
 
 
 def call(words: Sequence[str]) -> None:
-    """Run one command. Raises `DeployguardError` for every way it can fail, usage errors too."""
+    """Run one command. Raises `DeployguardError` for every way it can fail, usage errors too.
+
+    Only the wanted command is built, and its `--help` is ours: Typer makes a pydantic adapter for each option.
+    """
     if not words:
-        raise _no_command(None)
-    if "_DEPLOYGUARD_COMPLETE" in os.environ:
-        whole()(list(words), prog_name="deployguard")
-        return
+        raise _no_command(None, COMMANDS, "deployguard")
     name, *rest = words
     if name not in COMMANDS:
-        raise _no_command(name)
-    command = typer.main.get_command(_app(name))
-    grouped = isinstance(command, TyperGroup)
-    if grouped and not rest:
-        rest = ["--help"]
+        raise _no_command(name, COMMANDS, "deployguard")
+    app, path = _app(name), f"deployguard {name}"
+    commands = {info.name or name: info for info in app.registered_commands}
+    found = commands.get(name)
+    if found is None:
+        if not rest or rest[0] in HELP:
+            sys.stdout.write(of_group(str(app.info.help), path, {key: _built(info) for key, info in commands.items()}))
+            return
+        sub, *rest = rest
+        if sub not in commands:
+            raise _no_command(sub, commands, path)
+        found, path = commands[sub], f"{path} {sub}"
+    command = _built(found)
+    before_dashes = rest[: rest.index("--")] if "--" in rest else rest
+    if any(word in HELP for word in before_dashes):
+        sys.stdout.write(of_command(command, path))
+        return
     try:
         # Not `command.main`: it makes exit codes of its own out of Ctrl-C and a reader that has gone.
-        with command.make_context(f"deployguard {name}", list(rest)) as context:
+        with command.make_context(path, list(rest)) as context:
             command.invoke(context)
     except click.exceptions.UsageError as error:
-        raise DeployguardError(_usage(error, name)) from error
+        raise DeployguardError(_usage(error, path)) from error
     except typer.Exit as done:
         run().exit_code = done.exit_code
-
-
-def whole() -> typer.Typer:
-    """Every command as one application: for completion and for the reference page."""
-    app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=True)
-    for name in COMMANDS:
-        app.add_typer(_app(name), name=name)
-    return app
 
 
 def _app(name: str) -> typer.Typer:
@@ -70,29 +79,32 @@ def _app(name: str) -> typer.Typer:
     return app
 
 
-def _no_command(name: str | None) -> DeployguardError:
-    close = nearest(name, tuple(COMMANDS)) if name else None
+def _built(info: CommandInfo) -> click.Command:
+    return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
+
+
+def _no_command(name: str | None, known: Iterable[str], path: str) -> DeployguardError:
+    close = nearest(name, tuple(known)) if name else None
     option = bool(name and name.startswith("-"))
     message = "no command was given" if name is None else f"there is no {'option' if option else 'command'} {name}"
     return DeployguardError(
         Problem(
             Code.USAGE,
             message,
-            where="the first word",
+            where=f"the first word behind {path}",
             found=f'"{name}"' if name else "options only",
             wanted=f"a command; nearest: {close}" if close else "a command",
             now="nothing was changed (exit 2)",
-            next=(Offer("deployguard --help"),),
+            next=(Offer(f"{path} --help"),),
         )
     )
 
 
-def _usage(error: click.exceptions.UsageError, name: str) -> Problem:
+def _usage(error: click.exceptions.UsageError, path: str) -> Problem:
     """click's sentence in our form: its parameter is `where`, its suggestion is `wanted`."""
-    context = error.ctx
-    path = context.command_path if context is not None else f"deployguard {name}"
     message = error.format_message().rstrip(".")
-    message, _, hint = message.partition(" Did you mean ")
+    message = message.partition(" (Possible options: ")[0].partition(" Did you mean ")[0]
+    close = next(iter(getattr(error, "possibilities", None) or ()), None)
     parameter = getattr(error, "param", None)
     where = None
     if parameter is not None:
@@ -102,27 +114,17 @@ def _usage(error: click.exceptions.UsageError, name: str) -> Problem:
         Code.USAGE,
         message[:1].lower() + message[1:].rstrip("."),
         where=where or path,
-        wanted=f"nearest: {hint.strip(' ?').replace(chr(39), '')}" if hint else None,
+        wanted=f"nearest: {close}" if close else None,
         now="nothing was changed (exit 2)",
         next=(Offer(f"{path} --help"),),
     )
 
 
 class Command(TyperCommand):
-    """A command with help pages of ours, which takes `-1` as a value and not as an option."""
-
-    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write(of_command(self, ctx))
+    """A command which takes `-1` as a value and not as an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, _numbers_last(args))
-
-
-class Group(TyperGroup):
-    """A group of commands, its page included."""
-
-    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write(of_group(self, ctx))
 
 
 def _numbers_last(args: list[str]) -> list[str]:
@@ -136,13 +138,19 @@ def _numbers_last(args: list[str]) -> list[str]:
     return [word for at, word in enumerate(args) if at not in numbers] + ["--", *(args[at] for at in numbers)]
 
 
-def group(help: str) -> typer.Typer:  # noqa: A002  # Typer's word
-    """A group of commands."""
-    return typer.Typer(cls=Group, help=help, rich_markup_mode=None, add_completion=False, no_args_is_help=False)
+class Group(typer.Typer):
+    """A group of commands, each built when it is called."""
+
+    def __init__(self, help: str) -> None:  # noqa: A002  # Typer's word
+        super().__init__(help=help, rich_markup_mode=None, add_completion=False)
+
+    def add(self, name: str, help: str) -> Callable[[Function], Function]:  # noqa: A002  # Typer's word
+        """Register a function as a command; its `--help` is written by `call`."""
+        return self.command(name, cls=Command, help=help, add_help_option=False)
 
 
-def single(function: object, help: str) -> typer.Typer:  # noqa: A002  # Typer's word
+def single(name: str, function: Callable[..., None], help: str) -> typer.Typer:  # noqa: A002  # Typer's word
     """A command of its own."""
-    app = typer.Typer(rich_markup_mode=None, add_completion=False)
-    app.command(cls=Command, help=help)(function)  # type: ignore[type-var]
+    app = Group(help)
+    app.add(name, help)(function)
     return app

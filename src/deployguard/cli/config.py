@@ -2,19 +2,19 @@
 
 import sys
 
-from deployguard.cli.app import Command, group
+from deployguard.cli.app import Group
 from deployguard.cli.context import json_text, run
 
-app = group("The config: check it, print it filled in, its schema.")
+app = Group("The config: check it, print it filled in, its schema.")
 apps = {"config": app}
 
 
-@app.command("validate", cls=Command, help="Every error at once, with line, column and nearest name. Runs nothing.")
+@app.add("validate", "Every error at once, with line, column and nearest name. Runs nothing.")
 def validate() -> None:
     run().emit(run().operations().config_summary())
 
 
-@app.command("show", cls=Command, help="The config with every default filled in, secrets masked.")
+@app.add("show", "The config with every default filled in, secrets masked.")
 def show() -> None:
     shown = run().operations().config_shown()
     if run().options.output == "yaml":
@@ -23,7 +23,7 @@ def show() -> None:
         sys.stdout.write(json_text(shown, indent=2) + "\n")
 
 
-@app.command("schema", cls=Command, help="The JSON Schema that editors use through $schema.")
+@app.add("schema", "The JSON Schema that editors use through $schema.")
 def schema() -> None:
     from deployguard.config.schema import schema as document
 

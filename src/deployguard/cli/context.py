@@ -65,6 +65,14 @@ class Run:
         sys.stderr.write(f"waiting for the state's lock: held by {plain_line(holder)}\n")
         sys.stderr.flush()
 
+    def move(self, kind: str, flag: str, *, lenient: bool = False, **asked: Any) -> None:
+        """Ask for a move, by its word, and print what it did. `asked`: the other fields of `Ask`."""
+        from deployguard.operations.protocol import Ask
+        from deployguard.rollout.moves import MoveKind
+
+        ask = Ask(move=MoveKind(kind), flag=flag, **asked)
+        self.emit(self.operations(lenient=lenient).move(ask))
+
     def say(self, sentence: str) -> None:
         """One sentence as the whole result of a table."""
         self.page.para(sentence)

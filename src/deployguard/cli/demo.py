@@ -212,4 +212,4 @@ def _vitals(operations: Operations, file: Path) -> Iterator[None]:
         thread.join(timeout=5)
 
 
-apps = {"demo": single(demo, "The whole story in two minutes, made up, offline.")}
+apps = {"demo": single("demo", demo, "The whole story in two minutes, made up, offline.")}

@@ -119,4 +119,6 @@ def _confirm(plan: "DeployPlan", current: Run) -> None:
     )
 
 
-apps = {"deploy": single(deploy, "Plan, ask, run the commands, check until stable, start the rollouts, report.")}
+apps = {
+    "deploy": single("deploy", deploy, "Plan, ask, run the commands, check until stable, start the rollouts, report.")
+}

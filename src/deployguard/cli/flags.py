@@ -9,32 +9,29 @@ from typing import Annotated
 
 import typer
 
-from deployguard.cli.app import Command, group
+from deployguard.cli.app import Group
 from deployguard.cli.context import json_text, run
 from deployguard.cli.words import By, FlagName, Force, Reason, attributes, duration, percentage, standard_input
-from deployguard.codec import JSON
 from deployguard.errors import Code, fail
-from deployguard.operations.protocol import Ask
 from deployguard.plain import plain_line
-from deployguard.rollout.moves import MoveKind
 
-app = group("Flags: what there is, who gets it, and changing it by hand.")
+app = Group("Flags: what there is, who gets it, and changing it by hand.")
 apps = {"feature-flags": app}
 Names = Annotated[list[str], typer.Option(metavar="X", show_default=False)]
 
 
-@app.command("status", cls=Command, help="Every flag: how many users, which step, what comes next.")
-@app.command("list", cls=Command, help="The same as status.")
+@app.add("list", "The same as status.")
+@app.add("status", "Every flag: how many users, which step, what comes next.")
 def status() -> None:
     run().emit(run().operations(lenient=True).flags_status())
 
 
-@app.command("show", cls=Command, help="One flag: its state, why, and its past.")
+@app.add("show", "One flag: its state, why, and its past.")
 def show(flag: FlagName) -> None:
     run().emit(run().operations(lenient=True).flag(flag))
 
 
-@app.command("history", cls=Command, help="What happened to a flag, or to all, newest first.")
+@app.add("history", "What happened to a flag, or to all, newest first.")
 def history(
     flag: Annotated[str | None, typer.Argument(metavar="[FLAG]", show_default=False)] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many lines.")] = 20,
@@ -42,7 +39,7 @@ def history(
     run().emit(run().operations(lenient=True).flag_history(flag, limit))
 
 
-@app.command("set", cls=Command, help="Set a flag's percentage by hand: 25, 25% or --percentage 25.")
+@app.add("set", "Set a flag's percentage by hand: 25, 25% or --percentage 25.")
 def set_(
     flag: FlagName,
     to: Annotated[str | None, typer.Argument(metavar="[PERCENTAGE]", show_default=False)] = None,
@@ -62,11 +59,10 @@ def set_(
             now="nothing was changed (exit 2)",
         )
     value = percentage(text, "argument PERCENTAGE")
-    ask = Ask(move=MoveKind.SET, flag=flag, percentage=value, force=force, by=by, reason=reason)
-    run().emit(run().operations().move(ask))
+    run().move("set", flag, percentage=value, force=force, by=by, reason=reason)
 
 
-@app.command("enable", cls=Command, help="Turn a flag on at the percentage it has.")
+@app.add("enable", "Turn a flag on at the percentage it has.")
 def enable(
     flag: FlagName,
     with_requirements: Annotated[
@@ -76,16 +72,15 @@ def enable(
     by: By = None,
     reason: Reason = None,
 ) -> None:
-    ask = Ask(move=MoveKind.ENABLE, flag=flag, with_requirements=with_requirements, force=force, by=by, reason=reason)
-    run().emit(run().operations().move(ask))
+    run().move("enable", flag, with_requirements=with_requirements, force=force, by=by, reason=reason)
 
 
-@app.command("disable", cls=Command, help="Turn a flag off for everyone, allow lists too; a lead with its riders.")
+@app.add("disable", "Turn a flag off for everyone, allow lists too; a lead with its riders.")
 def disable(flag: FlagName, by: By = None, reason: Reason = None) -> None:
-    run().emit(run().operations().move(Ask(move=MoveKind.DISABLE, flag=flag, by=by, reason=reason)))
+    run().move("disable", flag, by=by, reason=reason)
 
 
-@app.command("target", cls=Command, help="Who is asked before the bucket: adds to the targeting in force.")
+@app.add("target", "Who is asked before the bucket: adds to the targeting in force.")
 def target(
     flag: FlagName,
     allow_user: Annotated[list[str], typer.Option("--allow-user", metavar="U", show_default=False)] = [],  # noqa: B006
@@ -100,7 +95,7 @@ def target(
     by: By = None,
     reason: Reason = None,
 ) -> None:
-    added: JSON = {
+    added = {
         "allow": {"users": allow_user, "groups": allow_group},
         "deny": {"users": deny_user, "groups": deny_group},
         "countries": country,
@@ -116,11 +111,10 @@ def target(
             wanted="--allow-user, --allow-group, --deny-user, --deny-group, --country, --region, --rule, or --reset",
             now="nothing was changed (exit 2)",
         )
-    ask = Ask(move=MoveKind.TARGET, flag=flag, targeting=added, remove=remove, reset=reset, by=by, reason=reason)
-    run().emit(run().operations().move(ask))
+    run().move("target", flag, targeting=added, remove=remove, reset=reset, by=by, reason=reason)
 
 
-@app.command("evaluate", cls=Command, help="What one user gets, and what decided it; --users FILE for many.")
+@app.add("evaluate", "What one user gets, and what decided it; --users FILE for many.")
 def evaluate(
     flag: FlagName,
     user: Annotated[str | None, typer.Option("--user", metavar="U", show_default=False)] = None,
@@ -172,12 +166,12 @@ def _ids(file: str) -> Iterator[str]:
         ) from error
 
 
-@app.command("stale", cls=Command, help="Flags at 0 or 100 % for long, past their date, or without an owner.")
+@app.add("stale", "Flags at 0 or 100 % for long, past their date, or without an owner.")
 def stale(older_than: Annotated[str, typer.Option("--older-than", metavar="DURATION")] = "30d") -> None:
     run().emit(run().operations(lenient=True).stale(duration(older_than, "option --older-than")))
 
 
-@app.command("export", cls=Command, help="All flags as deployguard's JSON, on standard output.")
+@app.add("export", "All flags as deployguard's JSON, on standard output.")
 def export(
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="deployguard")] = "deployguard",
 ) -> None:
@@ -193,7 +187,7 @@ def export(
     sys.stdout.write(json_text(run().operations(lenient=True).export_flags(), indent=2) + "\n")
 
 
-@app.command("import", cls=Command, help="Set flags from an export; all problems are said before anything changes.")
+@app.add("import", "Set flags from an export; all problems are said before anything changes.")
 def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="- is stdin.", show_default=False)],
     by: By = None,
@@ -221,7 +215,7 @@ def import_(
         run().emit(one)
 
 
-@app.command("forget", cls=Command, help="Drop a flag that has left the config.")
+@app.add("forget", "Drop a flag that has left the config.")
 def forget(flag: FlagName, by: By = None, reason: Reason = None) -> None:
     run().emit(run().operations().forget_flag(flag, by=by, reason=reason))
 

@@ -31,4 +31,6 @@ def gate(
     run().emit(found, exit_code=found.exit_code)
 
 
-apps = {"gate": single(gate, "For CI: exit 0 passed, 1 failing, 3 taken back, 4 too little data or nobody watches.")}
+apps = {
+    "gate": single("gate", gate, "For CI: exit 0 passed, 1 failing, 3 taken back, 4 too little data or nobody watches.")
+}

@@ -2,12 +2,11 @@
 
 import shutil
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typer import _click as click
-    from typer.core import TyperCommand, TyperGroup
 
 WIDEST = 120
 _LONGEST_NAME = 24
@@ -63,7 +62,7 @@ EVERYWHERE = (
 )
 
 
-def of_command(command: "TyperCommand", ctx: "click.Context") -> str:
+def of_command(command: "click.Command", path: str) -> str:
     """The page of one command: usage, what it does, its options, those that stand everywhere."""
     names = [
         word
@@ -74,27 +73,27 @@ def of_command(command: "TyperCommand", ctx: "click.Context") -> str:
     options = [
         (_option(parameter), getattr(parameter, "help", None) or "")
         for parameter in command.params
-        if parameter.param_type_name == "option" and parameter.name != "help"
+        if parameter.param_type_name == "option"
     ]
-    usage = " ".join(["usage:", ctx.command_path, *names, *(["[OPTIONS]"] if options else [])])
+    usage = " ".join(["usage:", path, *names, *(["[OPTIONS]"] if options else [])])
     parts = [usage, _wrapped(command.help or "")]
     if options:
         parts.append("Options\n" + _rows(options))
     return "\n\n".join([*parts, "Everywhere\n" + _rows(EVERYWHERE)]) + "\n"
 
 
-def of_group(group: "TyperGroup", ctx: "click.Context") -> str:
+def of_group(does: str, path: str, commands: Mapping[str, "click.Command"]) -> str:
     """The page of a group: each command in a line or two."""
     rows = []
-    for name, command in group.commands.items():
+    for name, command in commands.items():
         words = [
             placeholder(p) if p.required else f"[{placeholder(p)}]"
             for p in command.params
             if p.param_type_name == "argument"
         ]
         rows.append((" ".join([name, *words]), command.help or ""))
-    parts = [f"usage: {ctx.command_path} COMMAND", _wrapped(group.help or ""), "Commands\n" + _rows(rows)]
-    return "\n\n".join([*parts, f"more: {ctx.command_path} COMMAND --help"]) + "\n"
+    parts = [f"usage: {path} COMMAND", _wrapped(does), "Commands\n" + _rows(rows)]
+    return "\n\n".join([*parts, f"more: {path} COMMAND --help"]) + "\n"
 
 
 def placeholder(parameter: "click.Parameter") -> str:

@@ -5,27 +5,27 @@ from typing import Annotated
 
 import typer
 
-from deployguard.cli.app import Command, group
+from deployguard.cli.app import Group
 from deployguard.cli.context import run
 from deployguard.cli.words import standard_input
 from deployguard.errors import Code, fail
 
-app = group("The checks, the figures, and samples from files.")
+app = Group("The checks, the figures, and samples from files.")
 apps = {"monitoring": app}
 
 
-@app.command("check", cls=Command, help="One round of every check, now. Judges nothing; exit 1 where one fails.")
+@app.add("check", "One round of every check, now. Judges nothing; exit 1 where one fails.")
 def check() -> None:
     found = run().operations().check_now()
     run().emit(found, exit_code=1 if found.failing else 0)
 
 
-@app.command("status", cls=Command, help="The figures of the last window beside their limits.")
+@app.add("status", "The figures of the last window beside their limits.")
 def status() -> None:
     run().emit(run().operations(lenient=True).monitoring())
 
 
-@app.command("import", cls=Command, help="Requests, vitals and probes from JSON lines; - is stdin.")
+@app.add("import", "Requests, vitals and probes from JSON lines; - is stdin.")
 def import_(file: Annotated[str, typer.Argument(metavar="FILE", show_default=False)]) -> None:
     operations = run().operations()
     if file == "-":
@@ -45,6 +45,6 @@ def import_(file: Annotated[str, typer.Argument(metavar="FILE", show_default=Fal
         ) from error
 
 
-@app.command("forget", cls=Command, help="A source that fed samples once is not waited for any more.")
+@app.add("forget", "A source that fed samples once is not waited for any more.")
 def forget(source: Annotated[str, typer.Argument(metavar="SOURCE", show_default=False)]) -> None:
     run().emit(run().operations().forget_source(source))

@@ -5,21 +5,21 @@ from typing import Annotated
 
 import typer
 
-from deployguard.cli.app import Command, group
+from deployguard.cli.app import Group
 from deployguard.cli.context import run
 from deployguard.errors import Code, fail
 
-app = group("What a release did, told from the audit log.")
+app = Group("What a release did, told from the audit log.")
 apps = {"report": app}
 FORMATS = ("table", "json", "markdown")
 
 
-@app.command("list", cls=Command, help="The releases, newest first.")
+@app.add("list", "The releases, newest first.")
 def list_() -> None:
     run().emit(run().operations(lenient=True).reports())
 
 
-@app.command("show", cls=Command, help="One release; without an ID the latest. Works while it runs.")
+@app.add("show", "One release; without an ID the latest. Works while it runs.")
 def show(
     release: Annotated[str | None, typer.Argument(metavar="[RELEASE]", show_default=False)] = None,
     form: Annotated[str | None, typer.Option("--format", metavar="table|json|markdown", show_default=False)] = None,

@@ -27,6 +27,6 @@ def doctor() -> None:
 
 
 apps = {
-    "init": single(init, "Write the default config, its schema, and .gitignore's line."),
-    "doctor": single(doctor, "What is wrong here, and the command that mends it; exit 1 where something is."),
+    "init": single("init", init, "Write the default config, its schema, and .gitignore's line."),
+    "doctor": single("doctor", doctor, "What is wrong here, and the command that mends it; exit 1 where something is."),
 }

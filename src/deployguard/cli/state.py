@@ -4,16 +4,16 @@ from typing import Annotated
 
 import typer
 
-from deployguard.cli.app import Command, group
+from deployguard.cli.app import Group
 from deployguard.cli.context import run
 from deployguard.cli.words import By, Reason
 
-app = group("The state: check it, copy it, bring it back.")
+app = Group("The state: check it, copy it, bring it back.")
 apps = {"state": app}
 CHAIN_BROKEN = 5
 
 
-@app.command("verify", cls=Command, help="Checks every promise that the state makes; exit 5 where one is broken.")
+@app.add("verify", "Checks every promise that the state makes; exit 5 where one is broken.")
 def verify() -> None:
     from deployguard.cli.render.upkeep import verified
 
@@ -21,12 +21,12 @@ def verify() -> None:
     run().emit(found, exit_code=CHAIN_BROKEN if found.to_mend else 0, view=verified)
 
 
-@app.command("backup", cls=Command, help="A consistent copy of one environment as a tar file.")
+@app.add("backup", "A consistent copy of one environment as a tar file.")
 def backup(file: Annotated[str | None, typer.Argument(metavar="[FILE]", show_default=False)] = None) -> None:
     run().emit(run().operations(lenient=True).backup(file))
 
 
-@app.command("restore", cls=Command, help="Bring a copy back; what stands now is set aside.")
+@app.add("restore", "Bring a copy back; what stands now is set aside.")
 def restore(
     file: Annotated[str, typer.Argument(metavar="FILE", show_default=False)], by: By = None, reason: Reason = None
 ) -> None:

@@ -206,7 +206,7 @@ class _Lines:
             self._seen = event.seq
             if self._current.as_data:
                 self._current.print_data(event)
-            else:
+            elif not event.repeats:
                 sys.stdout.write(event_line(event, self._operations.environment) + "\n")
         sys.stdout.flush()
         return bool(told)
@@ -306,4 +306,4 @@ class _Live:
         self._current.page.flush()
 
 
-apps = {"watch": single(watch, "Judge and act, with a live view. A second one stands by and takes over.")}
+apps = {"watch": single("watch", watch, "Judge and act, with a live view. A second one stands by and takes over.")}

@@ -3,18 +3,20 @@
 Areas are imported where they are called, so that a command loads only what it needs and starts in a blink.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
-from deployguard.codec import JSON
-from deployguard.operations import values
-from deployguard.session import Session
-
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime, timedelta
+
+    from deployguard.codec import JSON
     from deployguard.flags.evaluate import Context
+    from deployguard.operations import values
     from deployguard.operations.protocol import Ask, DeployAsk, DeployWatch
     from deployguard.operations.watch import Watch
+    from deployguard.session import Session
     from deployguard.story.report import Report
 
 
@@ -35,9 +37,9 @@ class Local:
     # flags
 
     def flags_status(self) -> values.FlagsStatus:
-        from deployguard.operations import flags
+        from deployguard.operations import flags_status
 
-        return flags.status(self._session)
+        return flags_status.status(self._session)
 
     def flag(self, key: str) -> values.FlagDetail:
         from deployguard.operations import flags
@@ -49,7 +51,7 @@ class Local:
 
         return flags.history(self._session, key, limit)
 
-    def evaluate(self, key: str, contexts: "Iterable[Context]") -> Iterable[values.Answer]:
+    def evaluate(self, key: str, contexts: Iterable[Context]) -> Iterable[values.Answer]:
         from deployguard.operations import flags
 
         return flags.evaluate(self._session, key, contexts)
@@ -76,7 +78,7 @@ class Local:
 
     # moves, rollouts, take-backs
 
-    def move(self, ask: "Ask") -> values.Moved:
+    def move(self, ask: Ask) -> values.Moved:
         from deployguard.operations import moves
 
         return moves.move(self._session, ask)
@@ -91,7 +93,7 @@ class Local:
 
         return plan.plan_rollouts(self._session, lead, users, rps)
 
-    def emergency(self, *, by: str | None, reason: str | None, watch: "DeployWatch | None" = None) -> values.Emergency:
+    def emergency(self, *, by: str | None, reason: str | None, watch: DeployWatch | None = None) -> values.Emergency:
         from deployguard.operations import takeback
 
         return takeback.emergency(self._session, by, reason, watch)
@@ -166,12 +168,12 @@ class Local:
 
     # releases
 
-    def plan_deploy(self, ask: "DeployAsk") -> values.DeployPlan:
+    def plan_deploy(self, ask: DeployAsk) -> values.DeployPlan:
         from deployguard.operations import plan
 
         return plan.plan_deploy(self._session, ask)
 
-    def deploy(self, ask: "DeployAsk", watch: "DeployWatch") -> values.Deployed:
+    def deploy(self, ask: DeployAsk, watch: DeployWatch) -> values.Deployed:
         from deployguard.operations import deploy
 
         return deploy.deploy(self._session, ask, watch)
@@ -181,7 +183,7 @@ class Local:
 
         return reports.listed(self._session)
 
-    def report(self, release_id: str | None) -> "Report":
+    def report(self, release_id: str | None) -> Report:
         from deployguard.operations import reports
 
         return reports.build(self._session, release_id or reports.newest_id(self._session))

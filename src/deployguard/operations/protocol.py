@@ -4,16 +4,19 @@
 nothing here hands out a file, a lock or a store. Each method raises `DeployguardError` for what it cannot do.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from deployguard.codec import JSON
-from deployguard.flags.evaluate import Context
-from deployguard.operations import values
-from deployguard.rollout.moves import MoveKind
-from deployguard.story.report import Report
+if TYPE_CHECKING:
+    from deployguard.codec import JSON
+    from deployguard.flags.evaluate import Context
+    from deployguard.operations import values
+    from deployguard.rollout.moves import MoveKind
+    from deployguard.story.report import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

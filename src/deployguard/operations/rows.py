@@ -3,18 +3,23 @@
 Used by status, show, rollout status, watch, deploy and gate alike, so that they cannot differ.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from deployguard.config.values import Environment, Flag
 from deployguard.flags.reach import reach
-from deployguard.guard.values import Exposure, Verdict
-from deployguard.operations.values import FlagPosition, FlagRow, RolloutRow, StepRow, Watcher
+from deployguard.operations.values import FlagRow, Watcher
 from deployguard.rollout.steps import hold_ends, next_step, step_of
-from deployguard.rollout.table import allowed
 from deployguard.state import FlagState, PausedBy, Phase, Rollout, State
-from deployguard.store.locks import ControllerInfo
-from deployguard.story.causes import waiting_words
+from deployguard.story.waits import waiting_words
+
+if TYPE_CHECKING:
+    from deployguard.guard.values import Exposure, Verdict
+    from deployguard.operations.values import FlagPosition, RolloutRow
+    from deployguard.store.locks import ControllerInfo
 
 
 def watcher(info: ControllerInfo | None) -> Watcher | None:
@@ -33,6 +38,8 @@ def watcher(info: ControllerInfo | None) -> Watcher | None:
 
 
 def position(flag: FlagState) -> FlagPosition:
+    from deployguard.operations.values import FlagPosition
+
     return FlagPosition(enabled=flag.enabled, percentage=flag.percentage)
 
 
@@ -119,6 +126,9 @@ def rollout_row(
     verdicts: tuple[Verdict, ...] = (),
     exposed: Exposure | None = None,
 ) -> RolloutRow:
+    from deployguard.operations.values import RolloutRow, StepRow
+    from deployguard.rollout.table import allowed
+
     flag = state.flag(rollout.lead)
     live = rollout.phase.live
     step = step_of(rollout, flag.percentage) if live else None

@@ -1,6 +1,7 @@
 """Who holds a lock: what is written beside or in it, for people and for whoever stands by. It never decides."""
 
 import getpass
+import json
 import os
 import socket
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import ClassVar, TypeVar
 
 from pydantic import ConfigDict
 
-from deployguard.codec import CAMEL, loads
+from deployguard.codec import CAMEL
 from deployguard.store.layout import read_bytes
+from deployguard.trusted import trusted
 
 T = TypeVar("T")
 
@@ -56,6 +58,6 @@ def read_record(cls: type[T], path: Path) -> T | None:
     """What a holder wrote; None where there is nothing, or nothing legible: it is for people."""
     try:
         raw = read_bytes(path)
-        return loads(cls, raw) if raw else None
-    except (OSError, ValueError):
+        return trusted(cls, json.loads(raw)) if raw else None
+    except (OSError, ValueError, RecursionError):
         return None

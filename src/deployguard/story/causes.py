@@ -9,14 +9,6 @@ from deployguard.story.numbers import about, count_words, duration_words
 from deployguard.story.plain import plain
 from deployguard.story.rule_parts import parts
 
-_WAITING = {
-    "hold": "the step's hold",
-    "samples": "more data",
-    "source": "a source that cannot be read",
-    "trigger": "a trigger that fails",
-    "person": "a person",
-}
-
 
 def cause_words(verdict: Verdict, zone: tzinfo | None = None, now: datetime | None = None) -> str:
     """An inconclusive verdict's cause: `31 of 50 samples, ready about 03:21`. Empty for one that has none."""
@@ -59,11 +51,6 @@ def _too_few(verdict: Verdict, detail: str, zone: tzinfo | None, now: datetime |
 
 def _window(verdict: Verdict) -> str:
     return duration_words(verdict.window.to - verdict.window.from_) if verdict.window else "a whole window"
-
-
-def waiting_words(waits_for: str) -> str:
-    """What a rollout waits for, by the contract's word: `samples` is more data."""
-    return _WAITING.get(waits_for, plain(waits_for))
 
 
 def metric_words(name: str) -> str:

@@ -9,6 +9,7 @@ from deployguard.codec import to_json
 from deployguard.config.grammar import parse_condition
 from deployguard.guard.values import Cause, Population, Result, Verdict
 from deployguard.story import causes, rule
+from deployguard.story.waits import waiting_words
 
 DAY_ONE = "from 120 health checks; no request source configured"
 
@@ -146,7 +147,7 @@ def test_every_metric_has_a_line_that_connects_it() -> None:
 
 @pytest.mark.parametrize("word", ["hold", "samples", "source", "trigger", "person"])
 def test_every_word_for_waiting_is_told(word: str) -> None:
-    assert causes.waiting_words(word) != word or word == "hold"
+    assert waiting_words(word) != word or word == "hold"
 
 
 def test_a_later_moment_dates_the_estimate() -> None:

@@ -1,6 +1,9 @@
 """`feature-flags`: one row a flag; the row that needs a person is repeated as the last line."""
 
+from __future__ import annotations
+
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -11,8 +14,18 @@ from deployguard.cli.render.symbols import Symbol
 from deployguard.cli.render.watcher import watched_line
 from deployguard.config.units import FULL, format_percentage
 from deployguard.errors import Offer
-from deployguard.operations.values import Answer, FlagDetail, FlagHistory, FlagRow, FlagsStatus, HistoryRow, StaleFlags
 from deployguard.story.numbers import column_of_percentages, counted, day_words, duration_words, time_of_day, zone_words
+
+if TYPE_CHECKING:
+    from deployguard.operations.values import (
+        Answer,
+        FlagDetail,
+        FlagHistory,
+        FlagRow,
+        FlagsStatus,
+        HistoryRow,
+        StaleFlags,
+    )
 
 WIDE = 100
 SHORT = 48  # columns of a reason that stands on the line of its change
@@ -34,7 +47,7 @@ def status(view: FlagsStatus, page: Page) -> None:
         Column("  FLAG", shrinks=True),
         Column("USERS", right=True),
         Column("STEP", right=True, leaves=2),
-        Column("STATE"),
+        Column("STATE", wraps=True),
     ]
     if page.width >= WIDE:
         columns.append(Column("WHY", wraps=True, leaves=3))
@@ -95,16 +108,13 @@ def _state(row: FlagRow, view: FlagsStatus, page: Page) -> Text:
         when = f" {time_of_day(row.taken_back_at, at, page.zone)}" if row.taken_back_at else ""
         rollback = f", {row.rollback_id}" if row.rollback_id else ""
         return page.t(("taken back", "bold red"), f"{when}{rollback}{tail}")
+    rides = row.rollout != row.flag_id
     if row.phase == "paused":
-        return page.t(("paused", "yellow"), f", waits for a person{tail}")
+        return page.t(("paused", "yellow"), f"{' with its lead' if rides else ', waits for a person'}{tail}")
     if row.phase == "progressing":
-        return page.t(f"progressing, {progress_words(row, at)}{tail}")
+        return page.t(f"progressing{' with its lead' if rides else f', {progress_words(row, at)}'}{tail}")
     if row.phase == "completed":
-        return page.t(
-            f"completed{_guard_words(row, at)}{tail}"
-            if row.rollout == row.flag_id
-            else f"completed with its lead{tail}"
-        )
+        return page.t(f"completed with its lead{tail}" if rides else f"completed{_guard_words(row, at)}{tail}")
     if not row.enabled:
         return page.t(f"off{tail}")
     if row.percentage == 0:
@@ -141,7 +151,7 @@ def show(view: FlagDetail, page: Page) -> None:
     state = page.t(page.sign(sign_of(row)), " ", _long_state(row, view))
     facts: list[tuple[str, str | Text]] = [("users", users), ("state", state)]
     if view.because:
-        facts.append(("because", view.because))
+        facts.append(("because", view.because.split(" Undo: ")[0]))
     if view.requirements:
         facts.append(("requires", needs_words(view.requirements)))
     facts.append(("targeting", _targeting_words(view)))

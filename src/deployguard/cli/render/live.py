@@ -10,7 +10,7 @@ from deployguard.cli.render.page import Page, unglued
 from deployguard.cli.render.watcher import who
 from deployguard.errors import Offer
 from deployguard.operations.values import Overview, RolloutRow
-from deployguard.story.numbers import day_words, duration_words, latency_words, zone_words
+from deployguard.story.numbers import age_words, day_words, duration_words, latency_words, zone_words
 
 _ENDING_SIGN = {"ok": symbols.PASS, "back": symbols.BACK, "harm": symbols.FAIL, "blind": symbols.WAIT}
 
@@ -81,7 +81,7 @@ def _head(view: Overview, page: Page, *, acting: bool) -> list[Text]:
             page.t(page.sign(symbols.NEED), " ", (f"nothing is watching {view.environment}", "bold yellow")),
             Text(),
         ]
-    ago = duration_words(max(view.at, watcher.last_tick_at) - watcher.last_tick_at)
+    ago = age_words(max(view.at, watcher.last_tick_at) - watcher.last_tick_at)
     if acting:
         line = page.t(f"acting: {watcher.name}, pid {watcher.pid}, last tick {ago} ago{tail}")
         return [*first, *page.wrapped(line, page.t(page.sign(symbols.ON), " "), "  "), Text()]
@@ -118,7 +118,7 @@ def _checks(view: Overview, page: Page) -> list[Text]:
     line = Text()
     for number, check in enumerate(view.checks):
         sign = page.sign(symbols.PASS if check.ok else symbols.FAIL)
-        gap = "   " if number else ""
+        gap = "\u00a0\u00a0 " if number else ""
         what = f"{check.status} in {latency_words(check.latency_ms)}" if check.ok else (check.why or "fails")
         glued = f"{check.check} {what}".replace(" ", "\u00a0")
         line.append_text(page.t(gap, sign, "\u00a0", glued))
@@ -136,7 +136,11 @@ def _flags(view: Overview, page: Page) -> list[Text]:
 def _events(view: Overview, page: Page) -> list[list[Text]]:
     """What happened, newest first; the newest whole, older ones in short."""
     out = []
-    told = [event for event in view.events if not event.type.startswith(("controller.", "trigger.recovered"))]
+    told = [
+        event
+        for event in view.events
+        if not event.repeats and not event.type.startswith(("controller.", "trigger.recovered"))
+    ]
     for number, event in enumerate(told[:6]):
         words = event.sentence if number == 0 or event.severity == "critical" else event.short or event.sentence
         words = words.split(" Undo: ")[0]

@@ -1,7 +1,10 @@
 """A rollout: the track shows the past filled, now bracketed; below it each verdict with the value in place."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -11,14 +14,6 @@ from deployguard.cli.render.symbols import Symbol
 from deployguard.cli.render.watcher import watched_line
 from deployguard.config.units import format_percentage, percentage_number
 from deployguard.errors import Offer
-from deployguard.operations.values import (
-    PlannedStep,
-    RolloutPlan,
-    RolloutPlans,
-    RolloutRow,
-    RolloutsStatus,
-    TriggerLine,
-)
 from deployguard.story.numbers import (
     column_of_percentages,
     count_words,
@@ -28,6 +23,17 @@ from deployguard.story.numbers import (
     time_of_day,
     zone_words,
 )
+
+if TYPE_CHECKING:
+    from deployguard.operations.values import (
+        PlannedStep,
+        RolloutPlan,
+        RolloutPlans,
+        RolloutRow,
+        RolloutsStatus,
+        TriggerLine,
+    )
+
 
 LONGEST_TRACK = 10  # steps; beyond it text only
 _BAR = 4

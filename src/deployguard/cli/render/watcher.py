@@ -1,16 +1,21 @@
 """Who watches, in the one sentence that status, deploy and watch share."""
 
+from __future__ import annotations
+
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from deployguard.cli.render import symbols
 from deployguard.cli.render.page import Page
-from deployguard.operations.values import Watcher
-from deployguard.story.numbers import duration_words, time_of_day
+from deployguard.story.numbers import age_words, time_of_day
+
+if TYPE_CHECKING:
+    from deployguard.operations.values import Watcher
 
 
 def who(watcher: Watcher, now: datetime) -> str:
     """`deploy@build-1 (watch, pid 4121), last tick 2s ago`."""
-    ago = duration_words(max(now, watcher.last_tick_at) - watcher.last_tick_at)
+    ago = age_words(max(now, watcher.last_tick_at) - watcher.last_tick_at)
     return f"{watcher.name} ({watcher.via}, pid {watcher.pid}), last tick {ago} ago"
 
 
