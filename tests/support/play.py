@@ -36,15 +36,19 @@ from deployguard.state import (
     Event,
     LogHead,
     Phase,
+    Release,
+    ReleasePhase,
     State,
     Via,
     fold,
     severity,
 )
+from deployguard.story.report import Report, build_report
 from support.world import START, World
 
 ROBOT = Actor(name="deploy@build-1", via=Via.CONTROLLER)
 MARIA = Actor(name="maria", via=Via.CLI)
+RELEASE = "r-1"
 H = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 
@@ -124,7 +128,8 @@ class Play:
         defs = definitions(self.environment.flags, self.state)
         riders = riders_of(defs, self.state, flag, list(defs))
         plan = plan_for(strategy or self.environment.strategy, defs, riders)
-        self.ask(Move(kind=MoveKind.RETRY if retry else MoveKind.START, flag=flag, actor=MARIA, plan=plan))
+        kind = MoveKind.RETRY if retry else MoveKind.START
+        self.ask(Move(kind=kind, flag=flag, actor=MARIA, plan=plan, release=RELEASE))
 
     def by_hand(self, kind: MoveKind, flag: str = "", **more: Any) -> None:
         self.ask(Move(kind=kind, flag=flag, actor=MARIA, **more))
@@ -178,6 +183,13 @@ class Play:
                 )
             )  # fmt: skip
         return tuple(out)
+
+    def report(self) -> Report:
+        """The report of the release that started everything here."""
+        release = Release(
+            id=RELEASE, version="2.14.0", by="maria", phase=ReleasePhase.SUCCEEDED, started_at=START, finished_at=START
+        )
+        return build_report(release, self.events(), self.state, self.now)
 
     def when(self, type_: str) -> list[datetime]:
         return [at for at, draft in self.journal if draft.type == type_]

@@ -7,7 +7,9 @@ from random import Random
 
 import pytest
 
+from deployguard.guard.values import Result
 from deployguard.state import Phase, RollbackKind, Severity
+from deployguard.story.report import Outcome
 from support.play import HEAVY_FLAG, MINUTE, H, Play
 from support.world import START, Fault, World
 
@@ -56,6 +58,12 @@ def test_a_clean_rollout_takes_168_hours_and_completes() -> None:
     assert all(verdict["verdict"] == "pass" for verdict in advanced["verdicts"])
     assert advanced["exposed"]["users"] == 7_500
 
+    report = play.report()
+    assert report.outcome is Outcome.COMPLETED
+    assert [(row.step, row.to) for row in report.steps] == [(step, share * 100) for step, share, _ in STEPS]
+    assert all({verdict.trigger for verdict in row.evidence} == set(TRIGGERS) for row in report.steps[1:])
+    assert report.acted == ()
+
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
 @pytest.mark.parametrize(("step", "percentage", "_hours"), STEPS)
@@ -92,6 +100,15 @@ def test_each_trigger_takes_the_feature_back_at_each_step(
     executed = play.told("rollback.executed")[-1]
     emergency = trigger == "high-error-rate" and not alone
     assert executed.data["kind"] == (RollbackKind.EMERGENCY if emergency else RollbackKind.FLAG)
+    report = play.report()
+    assert report.outcome is Outcome.TAKEN_BACK
+    assert [act.trigger for act in report.acted] == [trigger] * (len(reduced) + 1)
+    last = report.acted[-1]
+    assert last.to == 0
+    assert last.verdict is not None
+    assert last.verdict.verdict is Result.FAIL
+    assert f"{HEAVY_FLAG} taken back from" in last.sentence
+    assert last.undo == f"deployguard rollback undo {executed.data['rollbackId']} --env prod"
     first = next(event for event in play.events() if event.type == "rollback.executed")
     assert first.severity is (Severity.WARNING if reduced else Severity.CRITICAL)
 
