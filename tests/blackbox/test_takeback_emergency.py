@@ -102,6 +102,20 @@ def test_every_flag_goes_off_whatever_else_is_broken(on: Folder, harm) -> None: 
     off(on)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("feature-flags", "set", "checkout", "0"),
+        ("feature-flags", "disable", "checkout"),
+        ("rollback", "manual", "checkout"),
+    ],
+)
+def test_turning_off_needs_no_metric_store(on: Folder, words: tuple[str, ...]) -> None:
+    metrics_are_a_folder(on)
+    on(*words)
+    off(on)
+
+
 def test_where_nothing_is_on_nothing_is_written_and_it_says_so(on: Folder) -> None:
     first = on.json("rollback", "emergency")
     document = (on.state() / "state.json").read_bytes()

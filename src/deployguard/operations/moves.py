@@ -21,7 +21,6 @@ from deployguard.session import Session
 from deployguard.state import Actor, Change, State, then
 from deployguard.story.rule import rule_words
 
-_RISES = (MoveKind.SET, MoveKind.PROMOTE, MoveKind.ENABLE)
 _STARTS = (MoveKind.START, MoveKind.RETRY)
 
 
@@ -54,7 +53,7 @@ def _applied(
 ) -> Change:
     """The move applied; where a trigger stands in the way the refusal says its figures."""
     fails = None
-    if ask.move in _RISES and not ask.force:
+    if _rises(ask, state) and not ask.force:
         fails = judged.failing(session, state, settings, ask.flag, now)
     try:
         return apply(state, as_move(session, state, settings, definitions, ask, actor, fails), now)
@@ -64,6 +63,13 @@ def _applied(
         asked_for = (error.problem.found or "").partition(";")[0]
         found = f"{asked_for}; {fails.trigger}: {rule_words(fails)}"
         raise DeployguardError(replace(error.problem, found=found)) from error
+
+
+def _rises(ask: Ask, state: State) -> bool:
+    """Only who goes up is judged: turning off must work where no evidence can be read."""
+    if ask.move is MoveKind.SET:
+        return (ask.percentage or 0) > state.flag(ask.flag).percentage
+    return ask.move is MoveKind.PROMOTE
 
 
 def as_move(

@@ -299,3 +299,17 @@ def test_how_a_command_ended_is_said_in_one_word() -> None:
     assert running.how(Finished(3)) == "exit 3"
     assert running.how(Finished(None, "SIGKILL")) == "signal SIGKILL"
     assert running.how(Finished(None, error="timed out after 1s")) == "timed out after 1s"
+
+
+def test_a_report_is_written_again_when_a_person_takes_its_rollout_back(play: Stage) -> None:
+    session = play.session()
+    report = Path(deployed(session).report)
+    moves.move(session, Ask(move=MoveKind.ROLLBACK, flag="hero"))
+    found = {one["rollout"]: one["phase"] for one in json.loads(report.read_text())["rollouts"]}
+    assert found == {"hero": "rolled_back", "cart": "progressing"}
+
+
+def test_an_emergency_where_nothing_was_ever_on_writes_nothing(play: Stage) -> None:
+    found = takeback.emergency(play.session(), None, None)
+    assert (found.revision, found.rollback_id) == (0, None)
+    assert not (play.folder / "state" / "prod" / "state.json").exists()
