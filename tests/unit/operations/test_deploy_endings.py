@@ -61,7 +61,7 @@ def refused(session: Session, watch: DeployWatch | None = None) -> Any:
 
 
 def test_an_application_that_is_not_stable_afterwards_is_rolled_back(play: Stage) -> None:
-    commands(play, [{"shell": "echo on >> ran"}], stable="3s")
+    commands(play, [{"shell": "echo on >> ran"}], stable="300ms")
     session = play.session()
     session.clock = lambda: play.clock.passes(seconds=1)
     seen: list[bool] = []
@@ -78,16 +78,16 @@ def test_an_application_that_is_not_stable_afterwards_is_rolled_back(play: Stage
 
 
 def test_checks_that_fail_at_first_and_then_pass_for_long_enough_are_stable(play: Stage) -> None:
-    commands(play, [], stable="3s")
+    commands(play, [], stable="600ms")
     session = play.session()
-    session.clock = lambda: play.clock.passes(seconds=0.5)
+    session.clock = lambda: play.clock.passes(seconds=0.1)
     play.app.starting_up = 2
     rounds: list[tuple[int, int]] = []
 
     def checked(found: Any, stable: bool, took: timedelta) -> None:
         rounds.append((sum(1 for one in found if one.failing), len(found)))
         assert stable
-        assert took >= timedelta(seconds=3)
+        assert took >= timedelta(seconds=0.6)
 
     assert deployed(session, silent(checked=checked)).outcome == "succeeded"
     assert rounds[0][0] == 2
