@@ -182,6 +182,9 @@ def test_a_lock_that_is_held_refuses_it_whatever_the_lease_says(play: Stage, lea
     assert lock.acquire(at=play.clock() - timedelta(hours=1))
     if lease == "none":
         next(file for file in session.folder.iterdir() if "lease" in file.name).unlink()
+    if lease == "old":
+        with pytest.raises(DeployguardError, match="deploy-running"):
+            plan.plan_deploy(session, DeployAsk())
     problem = refused(session)
     lock.release()
     assert (problem.code, problem.exit_code) == (Code.DEPLOY_RUNNING, 5)
