@@ -1,4 +1,4 @@
-"""Visitors of the demo's homepage: `python -m deployguard.demo.visitors --url http://127.0.0.1:8080 --vitals vitals.jsonl`.
+"""Visitors of the demo's homepage: `python -m deployguard.demo.visitors --url URL --vitals vitals.jsonl`.
 
 Each has a cookie, a country and a browser; they come at random, look at a few pages, and their browsers report web
 vitals as JSON lines, which `deployguard monitoring import` reads. The seed fixes who comes and when.
@@ -55,7 +55,7 @@ async def visit(client: httpx.AsyncClient, visitor: Visitor, rng: random.Random,
 
 
 async def crowd(url: str, per_second: float, people: int, seed: int, vitals: TextIO) -> None:
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311  # visitors, not secrets
     visitors = [Visitor(rng) for _ in range(people)]
     limits = httpx.Limits(max_connections=20, max_keepalive_connections=20)
     async with httpx.AsyncClient(base_url=url, timeout=5, limits=limits) as client, asyncio.TaskGroup() as going:

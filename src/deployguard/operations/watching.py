@@ -271,4 +271,5 @@ def import_samples(session: Session, data: Iterable[bytes]) -> Imported:
         vitals=found.vitals,
         probes=found.probes,
         with_user=found.with_user,
+        problem=found.problem.found if found.problem else None,
     )

@@ -244,6 +244,8 @@ def imported(view: Imported, page: Page) -> None:
     ):
         if count:
             page.sentence(symbols.NEED, f"{count_words(count)} dropped: {why}.")
+    if view.problem:
+        page.para(view.problem, first="  ")
     page.sentence(symbols.PASS, f"{count_words(view.accepted)} counted: {', '.join(parts) or 'nothing'}{users}.")
     page.next([Offer(f"deployguard monitoring status --env {view.environment}")])
 

@@ -174,3 +174,4 @@ class Imported:
     vitals: int = 0
     probes: int = 0
     with_user: int = 0
+    problem: str | None = None  # up to ten lines that are no samples, with number and reason
