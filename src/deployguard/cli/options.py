@@ -1,7 +1,6 @@
 """The global options, which stand before or after the command, and what they lead to."""
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
@@ -91,8 +90,3 @@ def wants_json(argv: Sequence[str]) -> bool:
     """Whether errors of a line that could not be parsed are to be JSON all the same."""
     joined = " ".join(argv)
     return "--output json" in joined or "--output=json" in joined or os.environ.get("DEPLOYGUARD_OUTPUT") == "json"
-
-
-def stdin_is_open() -> bool:
-    """Whether a person could answer: stdin is there and a terminal, or carries an answer."""
-    return sys.stdin is not None and not sys.stdin.closed

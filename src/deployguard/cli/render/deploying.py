@@ -158,6 +158,17 @@ def deployed(view: Deployed, page: Page) -> None:
         (f"{name} is on {env}", "bold"), f" after {duration_words(view.took)}, release {view.release_id}.{tail}"
     )
     page.para(sentence, first=page.t(page.sign(symbols.PASS), " "), rest="  ")
+    page.facts(_outcome(view, page))
+    if view.watched_by is not None:
+        page.next([Offer(f"deployguard watch --env {env}", "looks on")])
+        return
+    watched_line(None, env, now, page)
+    page.next([Offer(f"deployguard watch --env {env}", "live view, acts while it runs")])
+
+
+def _outcome(view: Deployed, page: Page) -> list[tuple[str, str | Text]]:
+    """What users get now, what comes next and when, what stays off, and who watches."""
+    now = view.at
     rows: list[tuple[str, str | Text]] = []
     for row in view.rollouts:
         riders = f" and its {len(row.riders)} rider{'s' if len(row.riders) != 1 else ''}" if row.riders else ""
@@ -199,9 +210,4 @@ def deployed(view: Deployed, page: Page) -> None:
         rows.append(("report", view.report))
     if view.watched_by is not None:
         rows.append(("watched", f"by {who(view.watched_by, now)}"))
-    page.facts(rows)
-    if view.watched_by is not None:
-        page.next([Offer(f"deployguard watch --env {env}", "looks on")])
-        return
-    watched_line(None, env, now, page)
-    page.next([Offer(f"deployguard watch --env {env}", "live view, acts while it runs")])
+    return rows

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from deployguard.cli.render import symbols
 from deployguard.cli.render.page import Column, Page, Piece
-from deployguard.cli.render.rollouts import needs_words
+from deployguard.cli.render.planning import needs_words
 from deployguard.cli.render.symbols import Symbol
 from deployguard.cli.render.watcher import watched_line
 from deployguard.config.units import FULL, format_percentage

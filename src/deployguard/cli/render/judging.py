@@ -6,8 +6,9 @@ from rich.text import Text
 
 from deployguard.cli.render import symbols
 from deployguard.cli.render.errors import render_problem
-from deployguard.cli.render.page import GLUE, Column, Page, Piece
+from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.cli.render.watcher import watched_line
+from deployguard.cli.render.wrapping import GLUE
 from deployguard.errors import Code, Offer, Problem
 from deployguard.operations.values import ChecksRound, Forgotten, Gate, Imported, MonitoringStatus, Round
 from deployguard.story.numbers import (

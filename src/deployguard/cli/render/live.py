@@ -6,8 +6,9 @@ from rich.console import Group
 from rich.text import Text
 
 from deployguard.cli.render import rollouts, symbols
-from deployguard.cli.render.page import Page, unglued
+from deployguard.cli.render.page import Page
 from deployguard.cli.render.watcher import who
+from deployguard.cli.render.wrapping import unglued
 from deployguard.errors import Offer
 from deployguard.operations.values import Overview, RolloutRow
 from deployguard.story.numbers import age_words, day_words, duration_words, latency_words, zone_words

@@ -5,7 +5,6 @@ no-break space glues what must not part at a line end; it is printed as a space.
 """
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,20 +17,14 @@ from rich.text import Text
 
 from deployguard.cli.render import symbols
 from deployguard.cli.render.symbols import Symbol
+from deployguard.cli.render.wrapping import broken_command, glued, unglued, words
 from deployguard.errors import Offer
 from deployguard.plain import plain
 from deployguard.story.numbers import zone_words
 
-GLUE = "\u00a0"
 WIDEST = 120
 USUAL = 80
 NARROW = 60  # below it a row takes two lines
-# A metric with its value, an operator and a limit, as story.rule writes them.
-_RULE = re.compile(
-    r"[\w.]+(?:\('[^']*'\)|\(\w+(?:, '[^']*')?\))? \([^()]*\) (?:[<>]=?|[=!]=|in|contains|startsWith|endsWith) "
-    r"(?:'[^']*'|\[[^\]]*\]|[^\s;,]+)"
-)
-
 Piece = str | Text | tuple[str, str]
 
 
@@ -158,7 +151,7 @@ class Page:
         line = first.copy() if first is not None else Text()
         lines: list[Text] = []
         empty = True
-        for word in _words(glued(text, limit - cell_len(rest))):
+        for word in words(glued(text, limit - cell_len(rest))):
             full = line.cell_len + (not empty) + word.cell_len > limit
             if full and (not empty or line.cell_len > cell_len(rest)):
                 line.rstrip()
@@ -214,7 +207,7 @@ class Page:
         if offer.does:
             lines += self.wrapped(self.t((f"# {offer.does}", "dim")), first, f"{indent}# ")
             first = self.t(indent)
-        parts = _broken_command(offer.command, self.width - first.cell_len - len(" \\"))
+        parts = broken_command(offer.command, self.width - first.cell_len - len(" \\"))
         for number, part in enumerate(parts):
             tail = " \\" if number < len(parts) - 1 else ""
             lead = first if number == 0 else self.t(" " * (first.cell_len + 2))
@@ -228,52 +221,6 @@ class Page:
                 console.print(unglued(line), soft_wrap=True)
             console.file.flush()
             lines.clear()
-
-
-def glued(text: Text, room: int) -> Text:
-    """The text with each rule and its value as one word, where that fits: `errorRate (14.2%) > 10%`."""
-    line = text.copy()
-    for found in _RULE.finditer(text.plain):
-        if cell_len(found[0]) <= room:
-            line.plain = line.plain[: found.start()] + found[0].replace(" ", GLUE) + line.plain[found.end() :]
-    return line
-
-
-def _words(text: Text) -> list[Text]:
-    """The words of a line, styles kept."""
-    words: list[Text] = []
-    start = None
-    for at, sign in enumerate(text.plain + " "):
-        if sign == " ":
-            if start is not None:
-                words.append(text[start:at])
-            start = None
-        elif start is None:
-            start = at
-    return words
-
-
-def unglued(line: Text) -> Text:
-    """The line as it is printed: a glued space is a space."""
-    if GLUE not in line.plain:
-        return line
-    out = line.copy()
-    out.plain = line.plain.replace(GLUE, " ")
-    return out
-
-
-def _broken_command(command: str, room: int) -> list[str]:
-    """A command in parts that fit, broken only before an option; later parts stand two columns further in."""
-    parts: list[str] = []
-    line, left = "", room
-    for number, chunk in enumerate(command.split(" --")):
-        piece = chunk if number == 0 else f"--{chunk}"
-        if line and cell_len(line) + 1 + cell_len(piece) > left:
-            parts.append(line)
-            line, left = piece, room - 2
-        else:
-            line = f"{line} {piece}" if line else piece
-    return [*parts, line]
 
 
 class _Console(Console):

@@ -25,7 +25,7 @@ def _view_of(value: object) -> Callable[[Any, Page], None]:  # one line a kind
 
 
 def _other(value: object) -> Callable[[Any, Page], None]:
-    from deployguard.cli.render import deploying, judging, moved, reporting, rollouts, upkeep
+    from deployguard.cli.render import deploying, judging, moved, planning, reporting, rollouts, upkeep
     from deployguard.story.report import Report
 
     table: dict[type, Callable[[Any, Page], None]] = {
@@ -34,7 +34,7 @@ def _other(value: object) -> Callable[[Any, Page], None]:
         values.Undone: moved.undone,
         values.RollbackHistory: moved.rollbacks,
         values.RolloutsStatus: rollouts.status,
-        values.RolloutPlans: rollouts.plans,
+        values.RolloutPlans: planning.plans,
         values.Deployed: deploying.deployed,
         values.Gate: judging.gate,
         values.MonitoringStatus: judging.monitoring,
