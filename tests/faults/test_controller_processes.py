@@ -151,7 +151,7 @@ def test_a_feature_that_breaks_for_its_users_is_taken_back_while_the_other_goes_
                 rollouts = FileStore(project.path / "state", "prod").read().rollouts
                 return (rollouts["hero"].phase, rollouts["cart"].phase) == ("rolled_back", "completed")
 
-            wait_for(decided, "hero is taken back and cart goes on", 75)
+            wait_for(decided, "hero is taken back and cart goes on", 100)
             assert only.ends(signal.SIGINT) == 3, "something was turned off in this run"
         assert "hero taken back from 20%" in only.out.read_text()
 
