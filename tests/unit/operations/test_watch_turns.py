@@ -176,3 +176,12 @@ def test_a_claim_is_short_and_plain(text: str | None, kept: str | None) -> None:
 def test_the_actor_is_the_job_and_the_claim_stands_beside_it(environ: dict[str, str], name: str) -> None:
     found = actor_of(environ, "maria")
     assert (found.name, found.claimed, found.shown) == (name, "maria", "maria")
+
+
+def test_a_persons_move_after_the_clock_was_set_back_settles_it_in_the_same_commit(play: Stage) -> None:
+    session = play.session()
+    moves.move(session, Ask(move=MoveKind.START, flag="hero"))
+    play.clock.passes(days=-1)
+    moves.move(session, Ask(move=MoveKind.PAUSE, flag="hero"))
+    assert [event.type for event in session.store.events()][-2:] == ["clock.jumped", "rollout.paused"]
+    assert session.store.read().rollouts["hero"].anchor == play.clock.now
