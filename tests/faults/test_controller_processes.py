@@ -113,8 +113,13 @@ def test_a_state_that_is_damaged_under_it_does_not_end_it_and_it_goes_on_when_th
     with watching(project, "only") as (only,):
         wait_for(lambda: acts(project, only), "it acts")
         document = project.state() / "state.json"
-        document.write_bytes(document.read_bytes()[:50])
-        wait_for(lambda: only.said("cannot be read"), "it says so")
+        cut = document.read_bytes()[:50]
+
+        def says_so() -> bool:
+            document.write_bytes(cut)  # again: a commit that was under way replaces it once
+            return only.said("cannot be read")
+
+        wait_for(says_so, "it says so")
         wait_for(lambda: holder(project) is None, "it counts as nobody watching")
         assert only.process.poll() is None, "a supervisor would start it over and over"
         project("rollback", "emergency")

@@ -226,7 +226,7 @@ def test_a_folder_in_the_place_of_a_file_is_one_clear_error(tmp_path: Path, name
 
 
 ANOTHER_USER = """
-import os, sys
+import filelock, os, sys
 from pathlib import Path
 from deployguard.errors import DeployguardError
 from deployguard.store.files import FileStore
