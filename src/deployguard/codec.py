@@ -11,8 +11,6 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import ConfigDict
-
 from deployguard.config.units import format_duration, parse_duration, percentage_number
 
 if TYPE_CHECKING:
@@ -31,7 +29,15 @@ def spell(name: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-CAMEL = ConfigDict(alias_generator=spell, validate_by_name=True, validate_by_alias=True, extra="forbid")
+Spelling = dict[str, Any]
+"""A pydantic ConfigDict, as the plain dictionary that it is: a command that only reads loads no pydantic."""
+
+CAMEL: Spelling = {
+    "alias_generator": spell,
+    "validate_by_name": True,
+    "validate_by_alias": True,
+    "extra": "forbid",
+}
 
 
 @dataclass(frozen=True, slots=True)

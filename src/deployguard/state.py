@@ -14,9 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from pydantic import ConfigDict
-
-from deployguard.codec import CAMEL, JSON, Duration, Hundredths, to_json
+from deployguard.codec import CAMEL, JSON, Duration, Hundredths, Spelling, to_json
 from deployguard.config.values import OnInconclusive, Severity
 
 SCHEMA_VERSION = 1
@@ -55,7 +53,7 @@ class Via(StrEnum):
 class Actor:
     """Who did it: the real name (system user, CI job, token), and beside it what was claimed by `--by`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     name: str
     via: Via
     token: str | None = None
@@ -70,7 +68,7 @@ class Actor:
 class FlagState:
     """What was decided about one flag. Its definition comes from the config in force."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     enabled: bool = False
     percentage: Hundredths = 0
     seed: str = ""
@@ -94,7 +92,7 @@ class FlagState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepState:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     percentage: Hundredths
     hold: Duration | None = None
     name: str | None = None
@@ -104,7 +102,7 @@ class StepState:
 class Rollout:
     """A lead flag and its riders on the way through the steps of a strategy, copied at the start."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     lead: str
     riders: tuple[str, ...] = ()
     strategy: str
@@ -164,7 +162,7 @@ class RollbackKind(StrEnum):
 class Rollback:
     """A record that `undo` can restore: the units as they were, and as the rollback left them."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     id: str
     kind: RollbackKind
     at: datetime
@@ -193,7 +191,7 @@ class ReleasePhase(StrEnum):
 class CommandRun:
     """One command of a release as it went. `exit_code` is None while it runs or where a signal ended it."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     text: str  # masked
     kind: str = "deploy"  # or `rollback`
     started_at: datetime
@@ -209,7 +207,7 @@ class CommandRun:
 class Release:
     """One `deploy` run. `rollback` holds its commands as the config had them: a broken config stops no way back."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     id: str
     version: str | None
     by: str
@@ -240,7 +238,7 @@ class Effect:
     A notice names its channel, never the address, and the event that it tells. A command is the config's, unexpanded.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     id: str
     kind: EffectKind
     created_at: datetime
@@ -255,7 +253,7 @@ class Effect:
 class ConfigInForce:
     """The config that decisions use: `document` with `${...}` unexpanded, and its hash."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     hash: str
     document: JSON
     applied_at: datetime
@@ -265,7 +263,7 @@ class ConfigInForce:
 class LogHead:
     """The last event's number and hash, and the time of the commit that wrote it."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     seq: int = 0
     hash: str = ""
     time: datetime | None = None
@@ -275,7 +273,7 @@ class LogHead:
 class State:
     """One environment's whole document, `state.json`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     schema_version: int = SCHEMA_VERSION
     environment: str
     revision: int = 0
@@ -306,7 +304,7 @@ class State:
 class Event:
     """A line of the audit log: what happened, sealed with a number, an id and the hash of the line before."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     seq: int
     id: str
     type: str

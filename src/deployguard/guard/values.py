@@ -10,9 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
-from deployguard.codec import CAMEL, Percentage
+from deployguard.codec import CAMEL, Percentage, Spelling
 from deployguard.guard.histogram import Histogram
 
 BUCKET = timedelta(seconds=10)
@@ -112,7 +110,7 @@ class Questions:
 class CheckRound:
     """The last round of one check."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     check: str
     ok: bool
     at: datetime
@@ -128,7 +126,7 @@ class CheckRound:
 class SourceState:
     """How one source of samples does. `kinds` are the metrics that it feeds: `request`, `lcp`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     name: str
     kinds: tuple[str, ...] = ()
     connected: bool = False
@@ -144,7 +142,7 @@ class SourceState:
 class Exposure:
     """How many met a unit since its step began."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     users: int = 0
     requests: int = 0
 
@@ -163,7 +161,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     from_: datetime
     to: datetime
 
@@ -172,7 +170,7 @@ class Window:
 class Verdict:
     """One trigger judged for one unit (or one of its flags) on one population. The JSON is SURFACES section 1's."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     trigger: str
     rollout: str | None = None  # the lead's key; None for a flag set by hand, and where no unit is guarded
     flag_id: str | None = None  # the flag compared; None where everyone is meant
@@ -198,7 +196,7 @@ class Verdict:
 class Acted:
     """One action of the tick, or one that a cooldown kept back."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     action: str
     trigger: str | None = None
     rollout: str | None = None

@@ -21,8 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from deployguard.codec import dumps, from_json, is_built, loads
 from deployguard.state import SCHEMA_VERSION, State
 from deployguard.store.migrate import migrated
@@ -94,10 +92,8 @@ def decode(raw: bytes, environment: str) -> Document:
         text = lines[0][:-1] + b"}"
         state = _read(text) if version == SCHEMA_VERSION else from_json(State, migrated(json.loads(text), version))
         log_bytes = _log_bytes(lines)
-    except ValidationError as error:
-        raise DamagedError(_first(error), _wanted()) from error
     except (ValueError, LookupError) as error:
-        raise DamagedError(f"no state of ours: {error}", _wanted()) from error
+        raise DamagedError(_first(error), _wanted()) from error
     if state.environment != environment:
         raise DamagedError(f"the state of {state.environment}", f"the state of {environment}")
     return Document(state, pending_lines(lines), log_bytes, version)
@@ -130,8 +126,12 @@ def _wanted() -> str:
     return f"a whole document of schemaVersion {SCHEMA_VERSION}"
 
 
-def _first(error: ValidationError) -> str:
-    """The first thing that is wrong, as a path and a sentence."""
+def _first(error: ValueError | LookupError) -> str:
+    """The first thing that is wrong, as a path and a sentence where pydantic found it."""
+    from pydantic import ValidationError  # heavy, and needed only where something is wrong
+
+    if not isinstance(error, ValidationError):
+        return f"no state of ours: {error}"
     first = error.errors(include_url=False, include_context=False)[0]
     path = ".".join(str(part) for part in first["loc"])
     return f"{path}: {first['msg']}" if path else str(first["msg"])
@@ -172,7 +172,7 @@ def _diagnosis_of_json(tree: Any, *, sealed: bool) -> DamagedError | NewerError:
     inner = {key: value for key, value in tree.items() if key not in ("logBytes", "pending", "checksum")}
     try:
         from_json(State, inner)
-    except ValidationError as error:
+    except ValueError as error:
         return DamagedError(f"{_first(error)}; {changed}", _wanted())
     if "checksum" not in tree:
         return DamagedError(f"no checksum; {changed}", _wanted())

@@ -10,9 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
-from deployguard.codec import CAMEL, Duration, dumps
+from deployguard.codec import CAMEL, Duration, Spelling, dumps
 from deployguard.store.layout import FILE_MODE, Layout
 from deployguard.store.os_lock import is_taken, take
 from deployguard.store.owner import Owner, read_record, write_record
@@ -32,7 +30,7 @@ class ControllerInfo:
     did. `left`: it let go by itself; a process that was killed did not.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     name: str
     host: str
     pid: int
@@ -50,7 +48,7 @@ class ControllerInfo:
 class Lease:
     """A deploy's sign of life. `held`: a process of this machine holds the lock now."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     release_id: str  # empty until the release is begun
     name: str
     host: str

@@ -9,9 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from pydantic import ConfigDict
-
-from deployguard.codec import CAMEL
+from deployguard.codec import CAMEL, Spelling
 from deployguard.store.layout import read_bytes
 from deployguard.trusted import trusted
 
@@ -32,7 +30,7 @@ def _login() -> str:
 class Owner:
     """Who holds a lock, and what for."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     name: str
     host: str
     pid: int

@@ -12,8 +12,6 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from deployguard.codec import from_json
 from deployguard.errors import DeployguardError
 from deployguard.state import SCHEMA_VERSION, SECTIONS, Actor, Draft, LogHead, State, Via, changes
@@ -83,7 +81,7 @@ def state_of(found: Survey, environment: str) -> State:
     tree = {section: found.tree.get(section) or {} for section in SECTIONS}
     try:
         state = from_json(State, {**tree, "config": found.tree.get("config"), "environment": environment})
-    except ValidationError:
+    except ValueError:
         state = State(environment=environment)
     if found.last is None:
         return state

@@ -4,16 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
-from deployguard.codec import CAMEL, Duration, Percentage
+from deployguard.codec import CAMEL, Duration, Percentage, Spelling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watcher:
     """The controller as others see it. `alive`: it ticked within three of its intervals."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     name: str  # user@host
     host: str
     pid: int
@@ -27,7 +25,7 @@ class Watcher:
 class Told:
     """An event in words: the sentence that every surface shows."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     seq: int
     type: str
     severity: str
@@ -41,7 +39,7 @@ class Told:
 class HistoryRow:
     """One change of one flag, in words."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     at: datetime
     flag_id: str
     from_: Percentage | None = None

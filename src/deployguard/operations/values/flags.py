@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
-from deployguard.codec import CAMEL, JSON, Duration, Percentage
+from deployguard.codec import CAMEL, JSON, Duration, Percentage, Spelling
 from deployguard.operations.values.events import HistoryRow, Watcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagRow:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     flag_id: str
     description: str = ""
     enabled: bool = False
@@ -47,7 +45,7 @@ class FlagRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagsStatus:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     controller: Watcher | None = None
@@ -60,7 +58,7 @@ class FlagsStatus:
 class FlagDetail:
     """`feature-flags show`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     flag: FlagRow
@@ -74,7 +72,7 @@ class FlagDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagHistory:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     flag_id: str | None
     history: tuple[HistoryRow, ...] = ()
@@ -84,7 +82,7 @@ class FlagHistory:
 class Rung:
     """One question of the order of evaluation. `passed` is None where it was not asked."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     name: str
     passed: bool | None
     text: str
@@ -94,7 +92,7 @@ class Rung:
 class Answer:
     """`feature-flags evaluate`: one user's answer."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     flag_id: str
     targeting_key: str | None
     value: bool
@@ -110,7 +108,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaleRow:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     flag_id: str
     why: str  # `at 100% for 41d`, `expired on 2026-03-31`, `no owner`
     percentage: Percentage
@@ -120,7 +118,7 @@ class StaleRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaleFlags:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     older_than: Duration
     flags: tuple[StaleRow, ...] = ()

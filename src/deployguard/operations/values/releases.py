@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
-from deployguard.codec import CAMEL, Duration, Percentage
+from deployguard.codec import CAMEL, Duration, Percentage, Spelling
 from deployguard.guard.values import CheckRound
 from deployguard.operations.values.events import Told, Watcher
 from deployguard.operations.values.flags import FlagRow
@@ -15,7 +13,7 @@ from deployguard.operations.values.rollouts import RolloutRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCommand:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     text: str
     timeout: Duration
     found: bool = True
@@ -24,7 +22,7 @@ class PlannedCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRollout:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollout: str
     riders: tuple[str, ...] = ()
     strategy: str
@@ -38,7 +36,7 @@ class PlannedRollout:
 class Unseen:
     """Something that this config cannot see, and the line that connects it."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     what: str  # `web vitals`
     trigger: str | None = None
     consequence: str = ""  # `so poor-web-vitals never fires`
@@ -49,7 +47,7 @@ class Unseen:
 class DeployPlan:
     """What is agreed to: shown before anything runs. `problems` are what preflight found wrong."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     base_url: str
     version: str | None
@@ -70,7 +68,7 @@ class DeployPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextStep:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollout: str
     percentage: Percentage
     at: datetime
@@ -80,7 +78,7 @@ class NextStep:
 class Deployed:
     """`deploy`: how it ended. `outcome`: succeeded, failed, aborted."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     release_id: str
     environment: str
     version: str | None
@@ -100,7 +98,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRow:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     release_id: str
     version: str | None
     started_at: datetime
@@ -113,6 +111,6 @@ class ReportRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reports:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     reports: tuple[ReportRow, ...] = ()

@@ -5,16 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
-from deployguard.codec import CAMEL, Duration, Percentage
+from deployguard.codec import CAMEL, Duration, Percentage, Spelling
 from deployguard.guard.values import Exposure, Verdict
 from deployguard.operations.values.events import Told, Watcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRow:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     percentage: Percentage
     hold: Duration | None = None
     name: str | None = None
@@ -24,7 +22,7 @@ class StepRow:
 class TriggerLine:
     """One row of a rollout's table: a trigger with both populations, its limit and its spark line."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     trigger: str
     verdict: str  # the worst of its populations: fail, inconclusive, pass
     metric: str  # `errorRate`, `avg(responseTime)`
@@ -42,7 +40,7 @@ class TriggerLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutRow:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollout: str
     riders: tuple[str, ...] = ()
     phase: str
@@ -77,7 +75,7 @@ class RolloutRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutsStatus:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     rollouts: tuple[RolloutRow, ...] = ()
@@ -87,7 +85,7 @@ class RolloutsStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     step: int
     percentage: Percentage
     hold: Duration | None = None
@@ -100,7 +98,7 @@ class PlannedStep:
 class RolloutPlan:
     """`rollout plan`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     rollout: str
     riders: tuple[str, ...] = ()
@@ -117,14 +115,14 @@ class RolloutPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutPlans:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     plans: tuple[RolloutPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagPosition:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     enabled: bool
     percentage: Percentage
 
@@ -133,7 +131,7 @@ class FlagPosition:
 class FlagChange:
     """One flag before and after."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     flag_id: str
     from_: FlagPosition
     to: FlagPosition
@@ -144,7 +142,7 @@ class FlagChange:
 class Moved:
     """What a move did. `changed` is False where there was nothing to do: no new revision."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     move: str

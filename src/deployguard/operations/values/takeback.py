@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
-from deployguard.codec import CAMEL
+from deployguard.codec import CAMEL, Spelling
 from deployguard.operations.values.flags import FlagRow
 from deployguard.operations.values.rollouts import FlagChange
 
@@ -15,7 +13,7 @@ from deployguard.operations.values.rollouts import FlagChange
 class Emergency:
     """`rollback emergency`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollback_id: str | None  # None where nothing was on
     environment: str
     revision: int
@@ -33,7 +31,7 @@ class Emergency:
 class Undone:
     """`rollback undo`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollback_id: str
     undoes: str
     environment: str
@@ -47,7 +45,7 @@ class Undone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackRow:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollback_id: str
     at: datetime
     kind: str
@@ -60,6 +58,6 @@ class RollbackRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackHistory:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     rollbacks: tuple[RollbackRow, ...] = ()  # newest first

@@ -5,16 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
-from deployguard.codec import CAMEL
+from deployguard.codec import CAMEL, Spelling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One line of `doctor` or `state verify`. `level`: ok, mend, know."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     subject: str
     level: str
     found: str
@@ -24,7 +22,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     at: datetime
     findings: tuple[Finding, ...] = ()
@@ -38,7 +36,7 @@ class Findings:
 class ConfigSummary:
     """`config validate` of a good file."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     file: str
     valid: bool
     flags: int
@@ -54,7 +52,7 @@ class ConfigSummary:
 class Initialised:
     """`init`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     wrote: tuple[tuple[str, str], ...] = ()  # file, what it holds
     changed: tuple[tuple[str, str], ...] = ()
     environments: tuple[tuple[str, str, str], ...] = ()  # name, address, strategy in words
@@ -64,7 +62,7 @@ class Initialised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     file: str
     revision: int
@@ -74,6 +72,6 @@ class Backup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertTest:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     results: tuple[tuple[str, bool, str], ...] = ()  # channel, delivered, in words

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
-from deployguard.codec import CAMEL, Duration, Percentage
+from deployguard.codec import CAMEL, Duration, Percentage, Spelling
 from deployguard.guard.values import Acted, CheckRound, SourceState, Verdict
 from deployguard.operations.values.events import Told, Watcher
 from deployguard.operations.values.flags import FlagRow
@@ -17,7 +15,7 @@ from deployguard.operations.values.rollouts import RolloutRow
 class Headline:
     """What is going on, in one glance: `state` is ok, back (taken back), harm or blind."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     state: str
     users: str | None = None
     cause: str | None = None
@@ -27,7 +25,7 @@ class Headline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextCommand:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     command: str
     does: str | None = None
 
@@ -36,7 +34,7 @@ class NextCommand:
 class Overview:
     """One frame of `watch`: everything that is going on."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     at: datetime
@@ -54,7 +52,7 @@ class Overview:
 class Round:
     """`watch --once`, and one tick of `watch`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     verdicts: tuple[Verdict, ...] = ()
@@ -69,7 +67,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRow:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollout: str
     percentage: Percentage
     phase: str
@@ -86,7 +84,7 @@ class GateRow:
 class Gate:
     """`gate`. `result`: passed, failed, taken-back, timed-out, waits-for-person, no-controller, no-rollout."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     result: str
     environment: str
     rollouts: tuple[GateRow, ...] = ()
@@ -100,7 +98,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricLine:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     metric: str
     now: str | None
     limit: str | None
@@ -112,7 +110,7 @@ class MetricLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointLine:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     endpoint: str
     requests: int
     errors: float  # percent
@@ -122,7 +120,7 @@ class EndpointLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringStatus:
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     at: datetime
@@ -140,7 +138,7 @@ class MonitoringStatus:
 class ChecksRound:
     """`monitoring check`: one round of every check; judges nothing."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     at: datetime
     checks: tuple[CheckRound, ...] = ()
@@ -154,7 +152,7 @@ class ChecksRound:
 class Forgotten:
     """`monitoring forget`. A configured source is back at the next tick."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     source: str
     configured: bool = False
@@ -164,7 +162,7 @@ class Forgotten:
 class Imported:
     """`monitoring import`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     accepted: int
     refused: int = 0

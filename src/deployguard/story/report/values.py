@@ -8,9 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import ConfigDict
-
-from deployguard.codec import CAMEL, Percentage
+from deployguard.codec import CAMEL, Percentage, Spelling
 from deployguard.guard.values import Exposure, Verdict
 from deployguard.state import Actor, CommandRun, Phase
 
@@ -38,7 +36,7 @@ class Outcome(StrEnum):
 class ReportCheck:
     """A health check that began to fail, or passed again."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     at: datetime
     check: str
     ok: bool
@@ -50,7 +48,7 @@ class ReportCheck:
 class ReportStep:
     """One change of a rollout: what it rests on, and who met it until the next one."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     seq: int  # of the event in the audit log
     at: datetime
     rollout: str
@@ -72,7 +70,7 @@ class ReportStep:
 class ReportAct:
     """A verdict that acted: a trigger that took back, reduced, disabled or paused."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     seq: int
     at: datetime
     trigger: str
@@ -93,7 +91,7 @@ class ReportAct:
 class ReportRollout:
     """One rollout of the release as it stands."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollout: str
     riders: tuple[str, ...] = ()
     strategy: str = ""
@@ -111,7 +109,7 @@ class ReportRollout:
 class ReportRollback:
     """A record that changed a rollout of this release, or that restored one."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     id: str
     at: datetime
     kind: str
@@ -129,7 +127,7 @@ class ReportRollback:
 class Report:
     """One release from its start to now."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CAMEL
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
     schema_version: int = REPORT_VERSION
     environment: str
     release: str
