@@ -86,6 +86,7 @@ def acts(folder: Folder, watcher: Watcher) -> bool:
 def test_the_one_that_stands_by_takes_over_within_ten_seconds_of_a_kill(project: Folder) -> None:
     with watching(project, "first", "second") as (first, second):
         wait_for(lambda: acts(project, first), "the first one acts")
+        wait_for(lambda: second.said("standing by"), "the second one stands by")
         project("rollout", "start", "hero")
         wait_for(lambda: second.said("hero"), "the second one looks on")
         once = project.json("watch", "--once")

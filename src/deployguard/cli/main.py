@@ -19,6 +19,8 @@ def main(argv: list[str] | None = None) -> None:
     """Run one command line and exit."""
     words = sys.argv[1:] if argv is None else argv
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # the terminal has gone; unless nohup said to go on
+        signal.signal(signal.SIGHUP, _terminate)
     _prepare_streams()
     try:
         code = _main([_whole(word) for word in words])
