@@ -22,8 +22,10 @@ from deployguard.guard.clock import TOLERANCE, settle
 from deployguard.guard.decide import Decision, decide
 from deployguard.guard.values import CheckRound
 from deployguard.outbox import enqueue
+from deployguard.rollout.release import close_left_behind
 from deployguard.session import Session
 from deployguard.state import Actor, Change, Event, Recorder, State, Via, then
+from deployguard.store.locks import LEASE_LASTS, read_lease
 from deployguard.telemetry.exposer import exposer_of
 from deployguard.telemetry.follow import read_new
 from deployguard.telemetry.gather import gather
@@ -71,6 +73,7 @@ class Controller:
         session.refresh_config()
         state = session.store.read()
         self._mind_the_clock(state)
+        self._close_dead_release(state)
         settings = session.best_settings(state)
         self._probe(settings, full=full)
         self._read_logs(state, settings)
@@ -115,21 +118,43 @@ class Controller:
             self._rolled_up = None
         self._ticked_at = now
 
+    def _close_dead_release(self, state: State) -> None:
+        """A deploy that was killed must not keep checks unjudged: a minute without a sign of life ends its release."""
+        running, now = state.running_release(), self._session.clock()
+        lease = read_lease(self._session.state_dir, self._session.environment)
+        seen = lease.at if lease is not None else running.started_at if running is not None else now
+        if running is None or now - seen <= LEASE_LASTS or (lease is not None and lease.held):
+            return
+
+        def close(current: State, at: datetime) -> Change:
+            still = current.running_release()
+            if still is None or still.id != running.id:
+                return Change(state=current)
+            return close_left_behind(current, still.id, self._actor, at)
+
+        self._session.change(close, self._actor)
+
     def _probe(self, settings: Environment, *, full: bool) -> None:
-        if self._probing is not None and self._probing.done():
-            self._probing.result()  # what went wrong there is not lost
-            self._probing = None
+        self._end_probing(wait_s=0)
         if self._probing is None:
             checks = tuple(settings.checks.values())
             if not full:
                 checks = due(checks, self._metrics.last_rounds(), self._session.clock())
             if checks:
                 self._probing = _started(partial(self._probe_round, checks, settings))
-        if self._probing is not None:
-            try:
-                self._probing.result(timeout=None if full else PROBE_GRACE_S)
-            except TimeoutError:
-                return
+        self._end_probing(wait_s=None if full else PROBE_GRACE_S)
+
+    def _end_probing(self, *, wait_s: float | None) -> None:
+        """Wait for the round under way. What went wrong in it is raised once; the next tick probes anew."""
+        probing = self._probing
+        if probing is None:
+            return
+        try:
+            probing.exception(timeout=wait_s)
+        except TimeoutError:  # it is still under way
+            return
+        self._probing = None
+        probing.result()
 
     def _probe_round(self, checks: tuple[HealthCheck, ...], settings: Environment) -> None:
         rounds: tuple[CheckRound, ...] = probe_all(

@@ -253,7 +253,7 @@ def open_session(
             raise
     folder = _state_folder(state_dir, environ, cwd, config)
     name = environment or environ.get("DEPLOYGUARD_ENVIRONMENT") or _default_environment(config, folder)
-    if name is None or (config is None and not (folder / name).is_dir()):
+    if name is None or (config is None and name not in _known(config, folder)):
         if problem is not None and environment is None:
             raise DeployguardError(problem)
         raise unknown_environment(name or "", _known(config, folder))
@@ -310,7 +310,8 @@ def _known(config: Config | None, folder: Path) -> tuple[str, ...]:
         return tuple(config.environments)
     if not folder.is_dir():
         return ()
-    return tuple(sorted(child.name for child in folder.iterdir() if child.is_dir()))
+    files = ("state.json", "audit.jsonl")  # a folder without either is nobody's environment
+    return tuple(sorted(child.name for child in folder.iterdir() if any((child / file).is_file() for file in files)))
 
 
 def _default_environment(config: Config | None, folder: Path) -> str | None:

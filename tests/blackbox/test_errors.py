@@ -277,3 +277,12 @@ def test_a_variable_that_is_unset_stops_commands_but_not_an_emergency(dg: Folder
     dg("feature-flags", "set", "checkout", "5", code=2)
     dg("feature-flags", "status")
     assert dg.json("rollback", "emergency")["rollbackId"] == "rb-1"
+
+
+@pytest.mark.parametrize("name", [".", "..", "../outside", "./prod"])
+def test_an_environment_is_never_a_path(live: Folder, name: str) -> None:
+    live("feature-flags", "set", "checkout", "50")
+    before = sorted(str(path) for path in live.path.parent.rglob("*"))
+    error = live.error("--env", name, "--config", "nowhere.json", "rollback", "emergency", code=2)
+    assert error["code"] == "unknown-environment"
+    assert sorted(str(path) for path in live.path.parent.rglob("*")) == before

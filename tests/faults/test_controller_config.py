@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from deployguard.errors import Code, DeployguardError
+from deployguard.controller import Controller
+from deployguard.errors import Code, DeployguardError, fail
 from deployguard.operations import moves, takeback, upkeep
 from deployguard.operations.protocol import Ask
 from deployguard.operations.watch import Watch
 from deployguard.rollout.moves import MoveKind
+from deployguard.rollout.release import begin_release
 from deployguard.session import Session
+from deployguard.state import ReleasePhase
 from support.application import Stage, config_of, stage
 from support.receiver import Receiver
 
@@ -171,4 +175,32 @@ def test_a_check_that_is_to_be_asked_more_often_than_it_ticks_is_asked_in_time(p
     play.write(healthChecks=checks | {"home": {"url": "/health", "every": "30s"}})
     found = watch.tick().next_at
     assert found is None or found > play.clock.now + timedelta(seconds=2)
+    watch.leave("the test is over")
+
+
+def test_a_round_of_checks_that_could_not_be_kept_is_told_once_and_the_next_tick_goes_on(play: Stage) -> None:
+    session = play.session()
+    controller = Controller(session, "tester")
+    failed: Future[None] = Future()
+    failed.set_exception(fail(Code.STATE_LOCKED, "the metric store cannot be used"))
+    controller._probing = failed
+    with pytest.raises(DeployguardError):
+        controller.tick()
+    assert controller.tick(full=True).decision.verdicts is not None
+    assert session.metrics().last_rounds(), "checks are asked again"
+    controller.close()
+
+
+def test_a_deploy_that_was_killed_is_closed_after_a_minute_so_that_checks_are_judged_again(play: Stage) -> None:
+    session, watch = play.session(), play.watch()
+    actor = session.actor()
+    begin = {"version": "1", "host": "gone", "pid": 1, "rollback": (), "actor": actor, "reason": None}
+    session.change(lambda state, now: begin_release(state, **begin, now=now), actor)
+    play.plays(watch, 0.5)
+    assert session.store.read().running_release() is not None, "it may still be alive"
+    play.clock.passes(seconds=61)
+    play.plays(watch, 0.5)
+    release = next(iter(session.store.read().releases.values()))
+    assert release.phase is ReleasePhase.FAILED
+    assert not release.deploying
     watch.leave("the test is over")

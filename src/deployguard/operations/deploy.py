@@ -29,6 +29,7 @@ from deployguard.rollout.moves import Move, MoveKind
 from deployguard.rollout.riders import plan_for
 from deployguard.session import Session
 from deployguard.state import Actor, Change, Event, Release, ReleasePhase, State, then
+from deployguard.store.damage import unwritable
 from deployguard.store.locks import DeployLock, read_lease
 from deployguard.telemetry.probes import probe_all
 
@@ -51,8 +52,11 @@ def deploy(session: Session, ask: DeployAsk, watch: DeployWatch) -> Deployed:
     plan.refuse_second_deploy(session, state, read_lease(session.state_dir, session.environment), now)
     retried = plan.flags_to_retry(session, state, session.definitions(state), ask)
     lock = DeployLock(session.state_dir, session.environment)
-    if not lock.acquire(at=now):
-        raise plan.deploy_running(session, session.store.read(), lock.read(), now)
+    try:
+        if not lock.acquire(at=now):
+            raise plan.deploy_running(session, session.store.read(), lock.read(), now)
+    except OSError as error:
+        raise unwritable(session.store.layout, error) from error
     try:
         actor = session.actor(ask.by)
         release = _begin(session, ask, actor, lock)

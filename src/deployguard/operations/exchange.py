@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from deployguard.codec import JSON
+from deployguard.codec import JSON, to_json
 from deployguard.flags.exchange import import_flags
-from deployguard.operations import aftermath, moves
+from deployguard.operations import aftermath, judged, moves
 from deployguard.operations.protocol import Ask
 from deployguard.operations.told import told
 from deployguard.operations.values import Moved
 from deployguard.rollout.apply import apply
-from deployguard.rollout.moves import Move, MoveKind
+from deployguard.rollout.moves import Evidenced, Move, MoveKind
 from deployguard.session import Session
 from deployguard.state import Change, State, then
 
@@ -24,6 +24,9 @@ def imported(session: Session, data: JSON, by: str | None, reason: str | None) -
         change = Change(state=state)
         for wish in import_flags(data, session.definitions(state), state):
             kind = MoveKind(wish.move)
+            fails = None
+            if wish.percentage is not None and wish.percentage > change.state.flag(wish.flag_id).percentage:
+                fails = judged.failing(session, change.state, session.best_settings(state), wish.flag_id, now)
             move = Move(
                 kind=kind,
                 flag=wish.flag_id,
@@ -32,6 +35,8 @@ def imported(session: Session, data: JSON, by: str | None, reason: str | None) -
                 percentage=wish.percentage,
                 targeting=wish.targeting,
                 seed=wish.seed,
+                trigger_fails=fails is not None,
+                why=Evidenced(trigger=fails.trigger, verdict=to_json(fails)) if fails is not None else Evidenced(),
             )
             change = then(change, apply(change.state, move, now))
             touched[wish.flag_id] = kind

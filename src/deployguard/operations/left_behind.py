@@ -37,6 +37,9 @@ def clean_up(session: Session, release: Release, actor: Actor, watch: DeployWatc
     if not lock.acquire(release.id, at=now, doing=f"rollback commands of {release.id}"):
         return Left(notes=(_hangs(release, lease),))
     try:
+        current = session.store.read().releases.get(release.id)
+        if current is None or current.phase not in (ReleasePhase.RUNNING, ReleasePhase.ABORTING):
+            return Left()  # its deploy has ended itself in the meantime
         notes = _run(session, release, lock, actor, watch, began=lease is None or lease.doing not in ("", "starting"))
     finally:
         with suppress(OSError):

@@ -85,7 +85,7 @@ def undo(session: Session, rollback_id: str | None, *, force: bool, by: str | No
     before, after, events, now = session.change(lambda state, at: apply(state, move, at), actor)
     aftermath.follow(session, after, events)
     record = after.rollbacks[_new_record(before, after) or ""]
-    undone = after.rollbacks[record.undoes or ""]
+    undone = before.rollbacks[record.undoes or ""]  # the oldest record may have made room for the new one
     untouched = tuple(key for key in undone.flags_before if key not in record.flags_after)
     return Undone(
         rollback_id=record.id,

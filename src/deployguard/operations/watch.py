@@ -8,6 +8,7 @@ from deployguard.operations import aftermath, judged, reports, rows
 from deployguard.operations.told import told
 from deployguard.operations.values import Round
 from deployguard.session import Session, watcher_name
+from deployguard.store.damage import unwritable
 from deployguard.store.locks import ONCE, ControllerInfo, ControllerLock, read_controller
 
 DEFAULT_INTERVAL = timedelta(seconds=10)
@@ -35,8 +36,11 @@ class Watch:
         if self._controller is not None:
             return True
         session = self._session
-        if not self._lock.acquire(name=watcher_name(), via=via, at=session.clock()):
-            return False
+        try:
+            if not self._lock.acquire(name=watcher_name(), via=via, at=session.clock()):
+                return False
+        except OSError as error:
+            raise unwritable(session.store.layout, error) from error
         controller = Controller(session, watcher_name())
         try:
             if not quiet:

@@ -37,7 +37,7 @@ def initialised(view: Initialised, page: Page) -> None:
 
 
 def config_summary(view: ConfigSummary, page: Page) -> None:
-    counts = f"{view.flags} flags, {view.strategies} strategies, {view.triggers} triggers"
+    counts = f"{view.flags} flags, {counted(view.strategies, 'strategy', 'strategies')}, {view.triggers} triggers"
     read = ""
     if view.in_force and view.read_at is not None:
         read = f" {view.environment} has read it ({time_of_day(view.read_at, view.read_at, page.zone)})."
