@@ -4,6 +4,7 @@ import os
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,11 +22,17 @@ def report_bug(error: BaseException, run: Run) -> int:
         file.write(f"deployguard {__version__}, Python {sys.version.split()[0]}, {stamp:%Y-%m-%dT%H:%M:%SZ}\n\n")
         file.write("".join(traceback.format_exception(error)))
     message = plain_line(f"{type(error).__name__}: {error}")[:200]
+    with suppress(OSError):  # the stream that failed may be the bug: then the file has it all, and the exit code
+        _tell(message, name, run)
+    return BUG_EXIT
+
+
+def _tell(message: str, name: str, run: Run) -> None:
     if run.as_data:
         run.print_data(
             {"error": {"code": "bug", "message": "deployguard itself failed", "where": name, "found": message}}
         )
-        return BUG_EXIT
+        return
     sys.stderr.write(
         f"error[bug]: deployguard itself failed\n"
         f"  where   {Path(name)}, the traceback\n"
@@ -33,4 +40,3 @@ def report_bug(error: BaseException, run: Run) -> int:
         f"  now     what was committed stays; nothing is half written (exit {BUG_EXIT})\n"
         f"next: deployguard state verify\n"
     )
-    return BUG_EXIT

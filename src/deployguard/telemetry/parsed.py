@@ -10,6 +10,7 @@ from deployguard.config.units import UNITS_MS, parse_duration
 from deployguard.telemetry.logformat import FormatError
 
 ROLES = ("time", "path", "status", "duration", "user", "country", "region")
+MOST_MS = 3_600_000.0  # an hour
 MOST_STATUS = 999
 
 _NO_NUMBERS = (*ROLES, "method")
@@ -63,16 +64,24 @@ def status_of(value: object) -> int | None:
     return int(found)
 
 
+def measured(duration_ms: float) -> float | None:
+    """None for what no request lasts: over an hour is a socket kept open or a broken line, and would drown an average.
+
+    The request itself still counts.
+    """
+    return duration_ms if 0 <= duration_ms <= MOST_MS else None
+
+
 def milliseconds(value: object, scale: float) -> float | None:
     """A duration in milliseconds; text with a unit of its own (`12ms`) counts as it says. Raises NotALineError."""
     if type(value) is float and 0 <= value < math.inf:
-        return value * scale
+        return measured(value * scale)
     if value is None or value in ("", "-"):
         return None
     found = finite(value)
     if found is not None:
-        return found * scale if found >= 0 else None
+        return measured(found * scale)
     spelt = parse_duration(value) if isinstance(value, str) else None
     if spelt is None:
         raise NotALineError("a duration that is none")
-    return spelt.total_seconds() * 1000
+    return measured(spelt.total_seconds() * 1000)

@@ -3,14 +3,23 @@
 Times, paths and statuses repeat from line to line, so what they mean is looked up, not worked out again.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 
 from deployguard.telemetry.cache import Remembered
 from deployguard.telemetry.logformat import FormatError, layout
 from deployguard.telemetry.logtime import from_local, read_time
-from deployguard.telemetry.parsed import ROLES, Field, NotALineError, Number, Parsed, factor, finite, numbers_in
+from deployguard.telemetry.parsed import (
+    ROLES,
+    Field,
+    NotALineError,
+    Number,
+    Parsed,
+    factor,
+    finite,
+    measured,
+    numbers_in,
+)
 
 _NONE = (b"", b"-")
 _ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
@@ -106,8 +115,7 @@ def _seconds_bytes(variable: str | None, field: Field | None) -> Callable[[bytes
             values = [float(part) for part in parts]
         except ValueError:
             raise NotALineError("a duration that is none") from None
-        total = sum(values) * scale
-        return total if values and math.isfinite(total) and total >= 0 else None
+        return measured(sum(values) * scale) if values else None
 
     return read
 

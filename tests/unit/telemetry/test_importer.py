@@ -9,6 +9,7 @@ from telemetry_builders import HOUR_AGO, NOW, ago, ask, exposer, store
 from deployguard.errors import Code, DeployguardError
 from deployguard.guard.values import SampleKind
 from deployguard.telemetry.importer import import_lines
+from deployguard.telemetry.parsed import milliseconds
 from deployguard.telemetry.samples import ImportResult
 
 TIME = ago(5).isoformat()
@@ -125,3 +126,9 @@ def test_what_is_imported_stands_in_the_arms_of_its_users(tmp_path: Path) -> Non
     import_lines([line("request", status=200, user=f"u{n}") for n in range(60)], metrics, exposer(), NOW)
     exposure = metrics.exposed([("f", "f", HOUR_AGO)])["f"]
     assert 0 < exposure.users < 60
+
+
+@pytest.mark.parametrize("absurd", [1e308, 1e12, 3_600_001, "1y"])
+def test_a_duration_that_no_request_lasts_is_no_measurement_and_the_request_still_counts(absurd: object) -> None:
+    assert milliseconds(absurd, 1.0) is None
+    assert milliseconds(3_600_000, 1.0) == 3_600_000
