@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--state", required=True)
     parser.add_argument("--env", default="prod")
     parser.add_argument("--log", required=True)
-    parser.add_argument("--reviews-per-second", type=float, default=10.0)
+    parser.add_argument("--reviews-per-second", type=float, default=12.0)
     options = parser.parse_args()
     flags = Client(options.state, options.env, refresh=0.5)
     reviews = ReviewsService(options.reviews_per_second, reserve=options.reviews_per_second)

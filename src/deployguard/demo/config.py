@@ -16,7 +16,7 @@ def demo_config(url: str) -> str:
     }
     document["healthChecks"]["homepage"]["every"] = "2s"
     document["healthChecks"]["api"]["every"] = "2s"
-    for name, samples in (("high-error-rate", 40), ("slow-response", 40), ("poor-web-vitals", 20)):
+    for name, samples in (("high-error-rate", 100), ("slow-response", 40), ("poor-web-vitals", 20)):
         document["triggers"][name] |= {"window": "20s", "minSamples": samples}
     document["triggers"]["high-error-rate"]["then"] = "rollback"
     document["triggers"]["poor-web-vitals"]["minUsers"] = 5
