@@ -54,7 +54,7 @@ def test_every_command_but_an_emergency_refuses_a_damaged_state(used: Folder, da
     }[damage]
     assert broken != raw
     state.write_bytes(broken)
-    words = (*CHANGING[:4], *READING[:3]) if damage == "edited" else (CHANGING[4], READING[4])
+    words = (*CHANGING, *READING) if damage == "edited" else (CHANGING[0], READING[0])
     for line in words:
         refused(used(*line, "--output", "json", code=5))
     assert state.read_bytes() == broken, "it is never overwritten"

@@ -209,7 +209,7 @@ def test_an_interrupt_ends_with_its_code_and_without_a_traceback(dg: Folder, sen
     assert "controller.stopped" in out
 
 
-@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_no_line_is_wider_than_the_terminal(live: Folder, width: int) -> None:
     live("rollout", "start", "homepage")
     live("feature-flags", "set", "checkout", "12.34")
