@@ -9,7 +9,6 @@ from deployguard.config.issue import WrongError
 from deployguard.config.scalars import Known, url
 from deployguard.errors import Code, fail
 
-CONFIG_NAME = "deployment-config.json"
 EXAMPLE_URL = "https://www.example.com"
 _STAGING_URL = "https://staging.example.com"
 

@@ -6,7 +6,6 @@ from typing import Any, assert_never
 from deployguard.config.scalars import Scalar
 from deployguard.config.shape import ACTIONS, COMMAND_OBJECT, FILE, TARGETING, Either, Fields, Key, Kind, Many, Named
 
-FILE_NAME = "deployment-config.schema.json"
 _SHARED: dict[str, Kind] = {"actions": ACTIONS, "command": COMMAND_OBJECT, "targeting": TARGETING}
 """Kinds that stand in several places: written once, under `$defs`."""
 

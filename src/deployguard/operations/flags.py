@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 
 from deployguard.codec import JSON
 from deployguard.config.build import targeting_from_json, targeting_to_json
 from deployguard.config.units import FULL
-from deployguard.config.values import Environment, Flag
+from deployguard.config.values import Flag
 from deployguard.errors import Code, DeployguardError, Offer, Place, fail, nearest
 from deployguard.flags.evaluate import Context, Ruleset, compile_flags
 from deployguard.flags.exchange import export_flags
@@ -189,7 +189,3 @@ def _merged(before: JSON, added: JSON, *, remove: bool) -> JSON:
         kept = [item for item in out.get(name, []) if item not in value]
         out[name] = kept if remove else kept + list(value)
     return {name: value for name, value in out.items() if value}
-
-
-def settings_of(session: Session, state: State) -> tuple[Environment, dict[str, Flag], datetime]:
-    return session.best_settings(state), session.definitions(state), session.clock()

@@ -34,7 +34,6 @@ class Ask:
     targeting: JSON = field(default_factory=dict)
     remove: bool = False
     reset: bool = False
-    alone: bool = False  # a rollback of this flag, even where it leads others
     by: str | None = None
     reason: str | None = None
 

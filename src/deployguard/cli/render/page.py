@@ -24,7 +24,6 @@ from deployguard.story.numbers import zone_words
 
 WIDEST = 120
 USUAL = 80
-NARROW = 60  # below it a row takes two lines
 Piece = str | Text | tuple[str, str]
 
 
