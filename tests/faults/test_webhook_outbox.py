@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from deployguard.telemetry.metrics import MetricStore
 
 from deployguard.config.build import config_from_document
 from deployguard.config.secrets import Masker
@@ -19,6 +18,7 @@ from deployguard.effects.deliver import deliver
 from deployguard.errors import DeployguardError
 from deployguard.state import Actor, Change, Draft, Effect, EffectKind, Event, State, Via
 from deployguard.store.files import FileStore
+from deployguard.telemetry.metrics import MetricStore
 from support.receiver import Receiver, receiving
 
 NOW = datetime(2026, 11, 24, 13, 31, 50, tzinfo=UTC)
