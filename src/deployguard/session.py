@@ -252,11 +252,12 @@ def open_session(
         if not lenient:
             raise
     folder = _state_folder(state_dir, environ, cwd, config)
-    name = environment or environ.get("DEPLOYGUARD_ENVIRONMENT") or _default_environment(config, folder)
+    name = environ.get("DEPLOYGUARD_ENVIRONMENT") if environment is None else environment
+    name = _default_environment(config, folder) if name is None else name
     if name is None or (config is None and name not in _known(config, folder)):
         if problem is not None and environment is None:
             raise DeployguardError(problem)
-        raise unknown_environment(name or "", _known(config, folder))
+        raise unknown_environment(name, _known(config, folder))
     if config is not None and name not in config.environments:
         raise unknown_environment(name, tuple(config.environments))
     return Session(
@@ -280,14 +281,14 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def unknown_environment(name: str, known: tuple[str, ...]) -> DeployguardError:
-    close = nearest(name, known)
+def unknown_environment(name: str | None, known: tuple[str, ...]) -> DeployguardError:
+    close = nearest(name, known) if name else None
     wanted = f"one of {', '.join(known)}" if known else "an environment of the config"
     return fail(
         Code.UNKNOWN_ENVIRONMENT,
         f"there is no environment {name}" if name else "no environment was named and none can be told",
         where="option --env",
-        found=f'"{name}"' if name else None,
+        found=None if name is None else f'"{name}"',
         wanted=f"{wanted}; nearest: {close}" if close else wanted,
         now="nothing was changed (exit 2)",
         next=(Offer("deployguard config show", "the environments and all else"),),

@@ -39,6 +39,10 @@ CASES = [
     (("rollout", "start", "a", "b"), 2, "usage", "b"),
     (("watch", "--onec"), 2, "usage", "--once"),
     (("--env",), 2, "usage", "--env VALUE"),
+    (("feature-flags", "set", "checkout", "5", "--env", ""), 2, "usage", "--env is empty"),
+    (("--env=", "rollback", "emergency"), 2, "usage", "--env is empty"),
+    (("--state", " ", "rollback", "emergency"), 2, "usage", "--state is empty"),
+    (("deploy", ""), 2, "unknown-environment", '""'),
     (("--env", "dev", "--env", "prod", "feature-flags", "status"), 2, "usage", '"dev" and "prod"'),
     (("deploy", "dev", "--env", "prod"), 2, "usage", '"dev" and "prod"'),
     (("--output", "jsno", "feature-flags", "status"), 2, "usage", "nearest: json"),
@@ -277,6 +281,15 @@ def test_a_variable_that_is_unset_stops_commands_but_not_an_emergency(dg: Folder
     dg("feature-flags", "set", "checkout", "5", code=2)
     dg("feature-flags", "status")
     assert dg.json("rollback", "emergency")["rollbackId"] == "rb-1"
+
+
+def test_a_variable_that_names_no_environment_never_means_prod(dg: Folder) -> None:
+    error = dg.error("feature-flags", "set", "checkout", "5", code=2, env={"DEPLOYGUARD_ENVIRONMENT": ""})
+    assert (error["code"], error["found"]) == ("unknown-environment", '""')
+    dg("rollback", "emergency", code=2, env={"DEPLOYGUARD_ENVIRONMENT": ""})
+    assert not dg.state().exists()
+    dg("feature-flags", "status", "--env", "prod", env={"DEPLOYGUARD_ENVIRONMENT": ""})
+    dg("deploy", "prod", "--dry-run", "--yes", code=None, env={"DEPLOYGUARD_ENVIRONMENT": ""})
 
 
 @pytest.mark.parametrize("name", [".", "..", "../outside", "./prod"])

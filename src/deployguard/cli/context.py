@@ -43,7 +43,7 @@ class Run:
             self._operations = open_local(
                 config_path=self.options.config,
                 state_dir=self.options.state,
-                environment=environment or named or self.options.environment,
+                environment=self.options.environment if environment is None else environment,
                 lenient=lenient,
                 on_wait=self.say_waiting,
             )

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 from deployguard.errors import Code, fail, nearest
 
@@ -54,9 +54,15 @@ def split(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> tuple
                 wanted="one value",
                 now="nothing was changed (exit 2)",
             )
+        if not value.strip():
+            raise _empty(name)
         found[_OPTION[name]] = value
-    known = {f.name for f in fields(Options)}
-    from_variables = {k: environ[v] for k, v in _VARIABLE.items() if environ.get(v) and k in known}
+    # A job's DEPLOYGUARD_ENVIRONMENT that expands to nothing is kept, and refused: it must not mean the default, prod.
+    from_variables = {
+        key: environ[name]
+        for key, name in _VARIABLE.items()
+        if name in environ and (environ[name] or key == "environment")
+    }
     options = replace(Options(), **{**from_variables, **found}, given=frozenset(found))
     if options.output not in OUTPUTS:
         raise _unknown_output(options)
@@ -70,6 +76,17 @@ def _missing(name: str) -> Exception:
         where=f"option {name}",
         found="the end of the line",
         wanted=f"{name} VALUE",
+        now="nothing was changed (exit 2)",
+    )
+
+
+def _empty(name: str) -> Exception:
+    return fail(
+        Code.USAGE,
+        f"{name} is empty",
+        where=f"option {name}",
+        found='""',
+        wanted="a value; without it the default holds",
         now="nothing was changed (exit 2)",
     )
 
