@@ -58,10 +58,20 @@ def client(*, connections: int = 10, trust_env: bool = True) -> "httpx.AsyncClie
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         timeout=None,  # noqa: S113  # see above
+        auth=_credentials,
         follow_redirects=False,
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         trust_env=trust_env,
     )
+
+
+def _credentials(request: "httpx.Request") -> "httpx.Request":
+    """The user and password of the address; httpx itself would put them in the place of a header that we were given."""
+    import httpx
+
+    if not request.url.userinfo or "Authorization" in request.headers:
+        return request
+    return next(httpx.BasicAuth(request.url.username, request.url.password).auth_flow(request))
 
 
 @cache

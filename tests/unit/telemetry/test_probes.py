@@ -366,6 +366,14 @@ def test_headers_are_sent_and_no_cookie_is_kept(site: Site) -> None:
     assert site.headers[0]["user-agent"].startswith("deployguard/")
 
 
+def test_a_checks_own_header_wins_over_the_password_of_an_address(site: Site) -> None:
+    address = site.url.replace("://", "://ann:s3cret@")
+    probe(check("/", headers={"authorization": "Bearer t0ken-of-health"}), address)
+    probe(check("/"), address)
+    assert site.headers[0]["authorization"] == "Bearer t0ken-of-health"
+    assert site.headers[1]["authorization"] == "Basic YW5uOnMzY3JldA=="
+
+
 def test_a_header_that_cannot_be_sent_is_a_failed_check_not_a_crash(site: Site) -> None:
     assert not probe(check("/", headers={"X-Name": "a\nb"}), site.url).ok
     assert not probe(check("/", headers={"X-Name": "日本"}), site.url).ok
