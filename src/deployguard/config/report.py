@@ -1,6 +1,7 @@
 """Issues -> one DeployguardError that carries them all, each with its place in the file."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from deployguard.config.issue import MANY, Issue, Issues, dotted, printable
 from deployguard.errors import DeployguardError, Offer, Place, Problem
@@ -13,11 +14,19 @@ VALIDATE = "deployguard config validate"
 
 def config_error(issues: Issues, file: str, find: Finder | None) -> DeployguardError:
     """The error to raise. Without `find` the places have paths only: the text is not at hand."""
+    from deployguard.config.secrets import without_passwords
+
     place = find or (lambda issue: Place(file, path=dotted(issue.path) or None))
     placed = [(place(issue), issue) for issue in issues]
     placed.sort(key=lambda pair: (pair[0].line or 0, pair[0].column or 0))
     problems = tuple(
-        Problem(issue.code, printable(issue.message), where, printable(issue.found), printable(issue.wanted))
+        Problem(
+            issue.code,
+            without_passwords(printable(issue.message)),
+            replace(where, source=where.source and without_passwords(where.source, each="*")),
+            without_passwords(printable(issue.found)),
+            printable(issue.wanted),
+        )
         for where, issue in placed
     )
     first = problems[0]

@@ -16,7 +16,10 @@ _SECRET_NAME = re.compile(r".*(_TOKEN|_PASS[A-Z0-9_]*|_KEY|_SECRET)|TOKEN|PASSWO
 _SHORTEST = 4  # a shorter value would mask half of every sentence
 _LONE = 8  # below it only as a word of its own
 _NO_SECRETS = frozenset({"true", "false", "none", "null"})
-_IN_URL = re.compile(r"(?<=://)[^\s/@:\"']*:[^\s/@\"']+(?=@)")
+_IN_URL = re.compile(
+    r"(?<=://)[^\s/?#\"']*:[^\s/?#\"']*(?=@)|(?:(?<=http://)|(?<=https://))[^\s/?#\"']+(?=@)", re.IGNORECASE
+)
+"""Who is named before an address's host: a password, or for http a token alone."""
 
 
 def is_secret_name(name: str) -> bool:
@@ -25,11 +28,20 @@ def is_secret_name(name: str) -> bool:
     return name in KNOWN or _SECRET_NAME.fullmatch(name) is not None
 
 
+def without_passwords(text: str, *, each: str | None = None) -> str:
+    """The text with who is named in its addresses hidden: `https://***@host`; `each` stands for each character."""
+    if "://" not in text:
+        return text
+    return _IN_URL.sub(MASK if each is None else lambda found: each * len(found[0]), text)
+
+
 class Masker:
     """Replaces every secret of the environment's variables and of the config in a text.
 
     Values of at least four characters; those under eight only where they stand as a word of their own. Their JSON,
-    percent-encoded and line by line spellings too, and passwords in any address.
+    percent-encoded and line by line spellings too, and passwords in any address. A value of one to three characters
+    is hidden only where its place says what it is (`config show`, an address): hiding each `on` or `42` of a text
+    would hide what the text says, and such a value is guessed at once anyway.
     """
 
     def __init__(self, environ: Mapping[str, str], config: Config | None = None) -> None:
@@ -42,7 +54,7 @@ class Masker:
     def mask(self, text: str) -> str:
         if self._pattern is not None:
             text = self._pattern.sub(MASK, text)
-        return _IN_URL.sub(MASK, text) if "://" in text else text
+        return without_passwords(text)
 
     def mask_tree(self, tree: Any) -> Any:
         """A copy of a JSON tree with every text masked; keys stay."""
@@ -63,10 +75,14 @@ def _of_environ(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _of_environment(environment: Environment) -> Iterator[str]:
+    for url in (environment.base_url, environment.connectivity, environment.server.url):
+        yield from _passwords(url or "")
     for channel in environment.channels.values():
         yield channel.url
+        yield from _passwords(channel.url)
         yield channel.secret or ""
     for check in environment.checks.values():
+        yield from _passwords(check.url)
         for value in check.headers.values():
             yield value
             yield value.rpartition(" ")[2]  # `Bearer x`: the answer may echo x alone
@@ -75,6 +91,16 @@ def _of_environment(environment: Environment) -> Iterator[str]:
     for trigger in environment.triggers.values():
         for action in trigger.then:
             yield from _of_command(action.command) if action.command else ()
+
+
+def _passwords(url: str) -> Iterator[str]:
+    """The password of an address, as it stands and as a server would say it."""
+    from urllib.parse import unquote
+
+    for user in _IN_URL.findall(url):
+        password = user.partition(":")[2]
+        yield password
+        yield unquote(password)
 
 
 def _of_command(command: Command) -> Iterator[str]:

@@ -11,7 +11,7 @@ from deployguard.effects.commands import child_environment, found
 from deployguard.errors import DeployguardError, Problem
 from deployguard.guard.values import Cause, Evidence, Verdict
 from deployguard.operations import judged, plan
-from deployguard.operations.values import Finding, Findings
+from deployguard.operations.values.upkeep import Finding, Findings
 from deployguard.rollout.steps import hold_ends
 from deployguard.session import Session
 from deployguard.state import Phase, State
@@ -232,7 +232,7 @@ def _clock(settings: Environment) -> Iterator[Finding]:
     offset = clock_offset(settings.base_url)
     if offset is None:
         return
-    seconds = f"{abs(offset.total_seconds()):.0f}s from {settings.base_url.split('//')[-1]}"
+    seconds = f"{abs(offset.total_seconds()):.0f}s from {settings.base_url.split('//')[-1].rpartition('@')[2]}"
     if abs(offset) > CLOCK_OFF:
         yield Finding(subject="clock", level="mend", found=seconds, mend="set this machine's clock (NTP)")
     else:

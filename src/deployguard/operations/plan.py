@@ -11,22 +11,15 @@ from deployguard.flags.dependencies import requirements
 from deployguard.guard.values import Cause, CheckRound, Verdict
 from deployguard.operations import flags, judged, rows
 from deployguard.operations.protocol import DeployAsk
-from deployguard.operations.values import (
-    DeployPlan,
-    FlagRow,
-    PlannedCommand,
-    PlannedRollout,
-    PlannedStep,
-    RolloutPlan,
-    RolloutPlans,
-    Unseen,
-)
+from deployguard.operations.values.releases import DeployPlan, PlannedCommand, PlannedRollout, Unseen
+from deployguard.operations.values.rollouts import PlannedStep, RolloutPlan, RolloutPlans
+from deployguard.operations.values.status import FlagRow
 from deployguard.rollout.riders import leads_and_riders, plan_for, riders_of
 from deployguard.rollout.steps import planned
 from deployguard.session import Session
 from deployguard.state import Phase, State
 from deployguard.store.locks import LEASE_LASTS, Lease, read_controller, read_lease
-from deployguard.story.causes import connecting_line, metric_words
+from deployguard.story.verdicts import connecting_line, fed_by
 from deployguard.story.numbers import duration_words
 from deployguard.telemetry.probes import probe_all
 
@@ -80,7 +73,7 @@ def plan_deploy(session: Session, ask: DeployAsk) -> DeployPlan:
     _, verdicts = judged.observe(session, state, settings, now)
     return DeployPlan(
         environment=session.environment,
-        base_url=settings.base_url,
+        base_url=session.masker.mask(settings.base_url),
         version=ask.version,
         at=now,
         confirm=settings.confirm,
@@ -97,7 +90,7 @@ def plan_deploy(session: Session, ask: DeployAsk) -> DeployPlan:
         off=off_rows(state, settings, definitions, retried, now),
         unseen=unseen(settings, verdicts),
         problems=_problems(commands, checks),
-        controller=rows.watcher(read_controller(session.state_dir, session.environment, now)),
+        controller=read_controller(session.state_dir, session.environment, now),
     )
 
 
@@ -204,7 +197,7 @@ def unseen(settings: Environment, verdicts: tuple[Verdict, ...]) -> tuple[Unseen
             continue
         name = settings.triggers[verdict.trigger].when.name
         out[verdict.trigger] = Unseen(
-            what=metric_words(name),
+            what=fed_by(name),
             trigger=verdict.trigger,
             consequence=f"so {verdict.trigger} never fires",
             mend=connecting_line(name, settings),

@@ -7,10 +7,11 @@ from pathlib import Path
 from deployguard.config.build import config_from_document
 from deployguard.config.defaults import default_config, npm_scripts
 from deployguard.config.schema import schema
+from deployguard.config.secrets import without_passwords
 from deployguard.config.units import format_percentage
 from deployguard.config.values import Strategy
 from deployguard.errors import Code, Offer, fail
-from deployguard.operations.values import Initialised
+from deployguard.operations.values.upkeep import Initialised
 from deployguard.story.numbers import hold_words
 
 CONFIG = "deployment-config.json"
@@ -60,7 +61,7 @@ def initialise(folder: Path, *, url: str | None, npm: bool, force: bool) -> Init
     return Initialised(
         wrote=tuple(wrote),
         changed=tuple(changed),
-        environments=tuple((e.name, e.base_url, _words(e.strategy)) for e in environments),
+        environments=tuple((e.name, without_passwords(e.base_url), _words(e.strategy)) for e in environments),
         package_json=package.exists() and not npm,
         npm_scripts=npm_scripts(),
     )

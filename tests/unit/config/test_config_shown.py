@@ -273,6 +273,44 @@ def test_secrets_are_masked_in_every_spelling(tmp_path: Path) -> None:
     assert Masker({}, None).mask("nothing is secret: here") == "nothing is secret: here"
 
 
+def test_passwords_inside_addresses_are_masked_wherever_they_stand() -> None:
+    document = _default(
+        connectivity="https://net:c0nnpass@status.example",
+        healthChecks={"h": {"url": "http://check:ch%23ckpass@h.example/x"}},
+        server={"url": "https://srv:srvpass1@guard.example"},
+        alerts={"o": {"type": "webhook", "url": "https://hook:whpass01@hooks.example/x"}},
+    )
+    document["environments"]["prod"]["baseUrl"] = "https://base:bas3pass@www.example.com"
+    config = config_from_document(document, {})
+    tree = shown(config, {})
+    assert tree["environments"]["prod"]["baseUrl"] == "https://***@www.example.com"
+    assert tree["connectivity"] == "https://***@status.example"
+    mask = Masker({}, config).mask
+    cases = {
+        "https://u:p@ss@host/x": "https://***@host/x",
+        "https://u:@host": "https://***@host",
+        "https://ghp_token@host": "https://***@host",
+        "postgresql://u:pw@db/x": "postgresql://***@db/x",
+        "ssh://git@host/x http://h:80/a@b": "ssh://git@host/x http://h:80/a@b",
+        "said bas3pass, c0nnpass, srvpass1": "said ***, ***, ***",
+        "ch%23ckpass is ch#ckpass": "*** is ***",
+    }
+    assert {text: mask(text) for text in cases} == cases
+    assert 'environments.prod.baseUrl: "https://www.example.com" → "https://***@www.example.com"' in differences(
+        _default(), document
+    )
+
+
+def test_an_error_shows_no_password_of_an_address(tmp_path: Path) -> None:
+    text = default_config("https://u:hunter99@x.example").replace('"https://u:hunter99', '"ftp://u:hunter99')
+    (tmp_path / "c.json").write_text(text)
+    with pytest.raises(DeployguardError) as caught:
+        load_config(tmp_path / "c.json", {})
+    (problem,) = caught.value.problem.errors
+    assert problem.found == '"ftp://***@x.example"'
+    assert "hunter99" not in repr(caught.value.problem)
+
+
 def test_a_tree_is_masked_in_its_texts_and_keeps_its_shape() -> None:
     tree = {"a": ["x hunter22 y", 5, None, True, ("hunter22",)], "hunter22": {"b": "c"}}
     assert Masker({"A_TOKEN": "hunter22"}).mask_tree(tree) == {
