@@ -12,8 +12,9 @@ _ESCAPES = re.compile(
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor
     r"|\x1b[ -/]*[0-~]?"  # the rest of ECMA-48
 )
-# C0 and C1 controls, DEL, and what reorders or splits a line: Unicode's bidirectional controls, U+2028, U+2029.
-_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+# C0 and C1 controls, DEL, what reorders or splits a line (Unicode's bidirectional controls, U+2028, U+2029), and halves
+# of surrogate pairs, which no stream takes.
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
@@ -31,3 +32,8 @@ def plain_line(text: str) -> str:
 def shortened(text: str, most: int) -> str:
     """At most `most` characters, the last an ellipsis where something was cut."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def clean(text: object, most: int = 200) -> str:
+    """Text from outside (a reason, a name, an answer) as one harmless line of at most `most` characters."""
+    return shortened(plain_line(text if isinstance(text, str) else str(text)), most)

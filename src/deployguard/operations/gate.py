@@ -6,16 +6,14 @@ from datetime import timedelta
 
 from deployguard.errors import EXIT_CODES, Code, fail
 from deployguard.guard.values import Cause, Result, Verdict
-from deployguard.operations import flags, judged, rows
-from deployguard.operations.lines import worst
+from deployguard.operations import flags, judged
 from deployguard.operations.protocol import Operations
-from deployguard.operations.values import Gate, GateRow
+from deployguard.operations.values.watching import Gate, GateRow
 from deployguard.rollout.steps import step_of
 from deployguard.session import Session
 from deployguard.state import PausedBy, Phase, Rollout, State
 from deployguard.store.locks import read_controller
-from deployguard.story.causes import cause_words, metric_name_words
-from deployguard.story.rule import rule_words
+from deployguard.story.verdicts import cause_words, metric_name_words, rule_words, worst
 
 POLL_S = 2.0
 _WORST_FIRST = ("taken-back", "failed", "person", "waiting", "passed")
@@ -59,7 +57,7 @@ def gate(session: Session, lead: str | None, *, step: int | None, completed: boo
     if lead is not None:
         flags.known(session.definitions(state), lead, f"gate FLAG --env {session.environment}")
     chosen = _chosen(state, lead)
-    info = rows.watcher(read_controller(session.state_dir, session.environment, now))
+    info = read_controller(session.state_dir, session.environment, now)
     answer = Gate(
         result="no-rollout",
         environment=session.environment,

@@ -5,15 +5,13 @@ from datetime import datetime, timedelta, tzinfo
 
 from deployguard.config.values import Environment, Trigger
 from deployguard.guard.values import Population, Result, Verdict
-from deployguard.operations.values import TriggerLine
+from deployguard.operations.values.rollouts import TriggerLine
 from deployguard.state import Rollout
-from deployguard.story.causes import cause_words
-from deployguard.story.rule import limit_words, metric_words, value_words
+from deployguard.story.verdicts import cause_words, limit_words, metric_words, value_words, worst
 from deployguard.telemetry.metrics import MetricStore
 
 POINTS = 12
 SPAN = timedelta(minutes=30)
-_WORST_FIRST = (Result.FAIL, Result.INCONCLUSIVE, Result.PASS)
 
 
 def lines_of(
@@ -35,11 +33,6 @@ def lines_of(
         if name in settings.triggers
     )
     return lines, since
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict that a line is about: the first that fails, else the first that waits."""
-    return min(verdicts, key=lambda verdict: _WORST_FIRST.index(verdict.verdict))
 
 
 def _line(

@@ -13,13 +13,13 @@ from deployguard.guard.values import Verdict
 from deployguard.operations import aftermath, flags, judged, rows
 from deployguard.operations.protocol import Ask
 from deployguard.operations.told import told
-from deployguard.operations.values import FlagChange, Moved, Told
+from deployguard.operations.values.rollouts import FlagChange, Moved, Told
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Evidenced, Move, MoveKind
 from deployguard.rollout.riders import plan_for, riders_of
 from deployguard.session import Session
 from deployguard.state import Actor, Change, State, then
-from deployguard.story.rule import rule_words
+from deployguard.story.verdicts import rule_words
 
 _STARTS = (MoveKind.START, MoveKind.RETRY)
 

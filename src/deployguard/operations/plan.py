@@ -19,8 +19,8 @@ from deployguard.rollout.steps import planned
 from deployguard.session import Session
 from deployguard.state import Phase, State
 from deployguard.store.locks import LEASE_LASTS, Lease, read_controller, read_lease
-from deployguard.story.verdicts import connecting_line, fed_by
 from deployguard.story.numbers import duration_words
+from deployguard.story.verdicts import connecting_line, fed_by
 from deployguard.telemetry.probes import probe_all
 
 DAY = timedelta(days=1)

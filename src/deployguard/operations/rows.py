@@ -11,34 +11,25 @@ from typing import TYPE_CHECKING
 
 from deployguard.config.values import Environment, Flag
 from deployguard.flags.reach import reach
-from deployguard.operations.values import FlagRow, Watcher
+from deployguard.operations.values.status import FlagRow
 from deployguard.rollout.steps import hold_ends, next_step, step_of
 from deployguard.state import FlagState, PausedBy, Phase, Rollout, State
-from deployguard.story.waits import waiting_words
 
 if TYPE_CHECKING:
     from deployguard.guard.values import Exposure, Verdict
-    from deployguard.operations.values import FlagPosition, RolloutRow
-    from deployguard.store.locks import ControllerInfo
+    from deployguard.operations.values.rollouts import FlagPosition, RolloutRow
 
-
-def watcher(info: ControllerInfo | None) -> Watcher | None:
-    """The controller's own account of itself; None where none ever ran here."""
-    if info is None:
-        return None
-    return Watcher(
-        name=info.name,
-        host=info.host,
-        pid=info.pid,
-        via=info.via,
-        last_tick_at=info.last_tick_at,
-        interval=info.interval,
-        alive=info.alive,
-    )
+_WAITS_FOR = {
+    "hold": "the step's hold",
+    "samples": "more data",
+    "source": "a source that cannot be read",
+    "trigger": "a trigger that fails",
+    "person": "a person",
+}
 
 
 def position(flag: FlagState) -> FlagPosition:
-    from deployguard.operations.values import FlagPosition
+    from deployguard.operations.values.rollouts import FlagPosition
 
     return FlagPosition(enabled=flag.enabled, percentage=flag.percentage)
 
@@ -107,14 +98,14 @@ def next_step_at(rollout: Rollout, percentage: int) -> datetime | None:
 def waiting(state: State, rollout: Rollout, now: datetime) -> tuple[str | None, str | None]:
     """What a rollout waits for, as a word of the contract and in words."""
     if rollout.phase is Phase.PAUSED:
-        return "person", waiting_words("person")
+        return "person", _WAITS_FOR["person"]
     if rollout.phase is not Phase.PROGRESSING:
         return None, None
     told = state.told.get(f"waiting.{rollout.lead}")
     ends = hold_ends(rollout, state.flag(rollout.lead).percentage)
     if told is None or (told == "hold" and ends is not None and now < ends):
-        return "hold", waiting_words("hold")
-    return told, waiting_words(told)
+        told = "hold"
+    return told, _WAITS_FOR.get(told, told)
 
 
 def rollout_row(
@@ -126,7 +117,7 @@ def rollout_row(
     verdicts: tuple[Verdict, ...] = (),
     exposed: Exposure | None = None,
 ) -> RolloutRow:
-    from deployguard.operations.values import RolloutRow, StepRow
+    from deployguard.operations.values.rollouts import RolloutRow, StepRow
     from deployguard.rollout.table import allowed
 
     flag = state.flag(rollout.lead)

@@ -11,25 +11,20 @@ from deployguard.guard.units import guarded
 from deployguard.guard.values import Evidence, Exposure, Population, Result, Verdict
 from deployguard.operations import flags, judged, lines, rows
 from deployguard.operations.told import newest
-from deployguard.operations.values import (
+from deployguard.operations.values.rollouts import RolloutRow, RolloutsStatus, TriggerLine
+from deployguard.operations.values.watching import (
     ChecksRound,
-    EndpointLine,
     Forgotten,
-    Headline,
     Imported,
     MetricLine,
     MonitoringStatus,
-    NextCommand,
     Overview,
-    RolloutRow,
-    RolloutsStatus,
-    TriggerLine,
 )
 from deployguard.session import Session
 from deployguard.state import Phase, Rollout, State
 from deployguard.store.locks import read_controller
 from deployguard.story.headline import headline
-from deployguard.story.rule import limit_words, metric_words, value_words
+from deployguard.story.verdicts import limit_words, metric_words, value_words
 from deployguard.telemetry.gather import gather
 from deployguard.telemetry.metrics import MetricStore
 from deployguard.telemetry.probes import probe_all
@@ -60,7 +55,7 @@ def rollouts(session: Session, lead: str | None) -> RolloutsStatus:
         environment=session.environment,
         revision=state.revision,
         rollouts=found,
-        controller=rows.watcher(read_controller(session.state_dir, session.environment, now)),
+        controller=read_controller(session.state_dir, session.environment, now),
         at=now,
     )
 
@@ -129,7 +124,7 @@ def overview(session: Session) -> Overview:
     definitions = session.definitions(state)
     evidence, verdicts = judged.observe(session, state, settings, now)
     metrics = session.metrics(read_only=True)
-    controller = rows.watcher(read_controller(session.state_dir, session.environment, now))
+    controller = read_controller(session.state_dir, session.environment, now)
     shown = sorted(
         (rollout for rollout in state.rollouts.values() if _worth_showing(rollout, settings, now)),
         key=lambda rollout: (_PHASE_ORDER.index(rollout.phase), -rollout.entered_at.timestamp()),
@@ -140,13 +135,13 @@ def overview(session: Session) -> Overview:
         revision=state.revision,
         at=now,
         controller=controller,
-        headline=Headline(state=said.state, users=said.users, cause=said.cause, done=said.done, turn=said.turn),
+        headline=said,
         rollouts=tuple(full_row(state, settings, r, metrics, evidence, verdicts, now, session.zone) for r in shown),
         flags=rows.flag_rows(state, settings, definitions, now),
         checks=tuple(evidence.checks[name] for name in settings.checks if name in evidence.checks),
         sources=tuple(evidence.sources.values()),
         events=newest(session, EVENTS_SHOWN),
-        next=tuple(NextCommand(command=offer.command, does=offer.does) for offer in offers),
+        next=offers,
     )
 
 
@@ -182,17 +177,12 @@ def monitoring(session: Session) -> MonitoringStatus:
         at=now,
         window=window,
         metrics=tuple(figures),
-        endpoints=tuple(
-            EndpointLine(
-                endpoint=e.endpoint, requests=e.requests, errors=e.errors, average_ms=e.average_ms, p95_ms=e.p95_ms
-            )
-            for e in metrics.endpoints(now - window, now)
-        ),
+        endpoints=metrics.endpoints(now - window, now),
         sources=tuple(evidence.sources.values()),
         checks=tuple(evidence.checks[name] for name in settings.checks if name in evidence.checks),
         passing=sum(1 for verdict in everyone.values() if verdict.verdict is Result.PASS),
         judged=len(settings.triggers),
-        controller=rows.watcher(read_controller(session.state_dir, session.environment, now)),
+        controller=read_controller(session.state_dir, session.environment, now),
     )
 
 

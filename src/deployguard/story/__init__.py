@@ -1,7 +1,6 @@
 """What happened and what is, in words: the one voice of reports, watch, alerts, status and dashboard.
 
-    numbers    figures as people read them         plain     text from outside, made harmless
-    rule       a rule with its value in place      causes    why a verdict or a rollout waits
+    numbers    figures as people read them         verdicts  a rule with its value in place; why a verdict waits
     explain    an event as a sentence              headline  state and verdicts as users, cause, done, your turn
     history    a flag's past, a row a change       report    a release as a value, as markdown, as a page
 

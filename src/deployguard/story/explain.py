@@ -7,25 +7,21 @@ and answers are other people's text. It escapes nothing for markdown or HTML; wh
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
 
+from deployguard.plain import clean
 from deployguard.state import Event
-from deployguard.story.plain import plain
-from deployguard.story.telling import flags, releases, rollouts, sights, upkeep
+from deployguard.story.telling import around, releases, units
 from deployguard.story.telling.facts import Explanation, Facts, told
 
-__all__ = ["TABLE", "Explanation", "explain", "paragraph", "plain"]
-
 TABLE: Mapping[str, Callable[[Facts], Explanation]] = {
-    **rollouts.TABLE,
-    **flags.TABLE,
-    **sights.TABLE,
+    **units.TABLE,
     **releases.TABLE,
-    **upkeep.TABLE,
+    **around.TABLE,
 }
 """How each type of event is told."""
 
 
 def explain(event: Event, zone: tzinfo | None = None) -> Explanation:
-    """The event as a sentence, a short form and its facts. Times are the reader's in `zone`; None: UTC stamps."""
+    """The event as a sentence and a short form. Times are the reader's in `zone`; None: UTC stamps."""
     return TABLE.get(event.type, _unknown)(Facts(event, zone, event.data))
 
 
@@ -37,4 +33,4 @@ def paragraph(sentence: str) -> str:
 
 def _unknown(facts: Facts) -> Explanation:
     """A type of a later version: its name and who, so that nothing is passed over in silence."""
-    return told(f"{plain(facts.event.type)}{facts.by}")
+    return told(f"{clean(facts.event.type)}{facts.by}")

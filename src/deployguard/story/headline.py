@@ -17,14 +17,12 @@ from typing import NamedTuple
 from deployguard.config.units import format_percentage
 from deployguard.config.values import Environment
 from deployguard.errors import Offer
-from deployguard.guard.values import Cause, Population, Verdict
+from deployguard.guard.values import Cause, Population, Result, Verdict
+from deployguard.plain import clean
 from deployguard.rollout.steps import hold_ends, next_step
 from deployguard.state import PausedBy, Phase, Rollout, State
-from deployguard.story.causes import cause_words
-from deployguard.story.numbers import about, counted, duration_words
-from deployguard.story.plain import plain
-from deployguard.story.rule import rule_words
-from deployguard.story.scene import Scene
+from deployguard.story.numbers import about, counted, duration_words, moment
+from deployguard.story.verdicts import cause_words, rule_words, worst
 
 STAYS = timedelta(hours=1)
 """How long a take-back is the headline."""
@@ -64,6 +62,70 @@ class Said(NamedTuple):
     offers: tuple[Offer, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What a headline looks at, with the questions that it asks of it."""
+
+    state: State
+    verdicts: tuple[Verdict, ...]
+    alive: bool
+    environment: Environment
+    now: datetime
+    zone: tzinfo | None
+
+    @property
+    def env(self) -> str:
+        return clean(self.state.environment)
+
+    def rollouts(self, *phases: Phase) -> tuple[Rollout, ...]:
+        """Those in these phases, the newest change first."""
+        found = [rollout for rollout in self.state.rollouts.values() if rollout.phase in phases]
+        return tuple(sorted(found, key=lambda rollout: rollout.entered_at, reverse=True))
+
+    def share(self, rollout: Rollout) -> str:
+        return format_percentage(self.state.flag(rollout.lead).percentage)
+
+    def when(self, at: datetime) -> str:
+        """`at 14:29:40` where that is today, `on Wed 25 Nov 04:44` else."""
+        said = moment(at, self.now, self.zone)
+        return f"at {said}" if said[0].isdigit() else f"on {said}"
+
+    def failing(self) -> tuple[Verdict, ...]:
+        """What hurts users now: the verdicts on a unit's own users first, then those on everyone."""
+        found = [one for one in self.verdicts if one.verdict is Result.FAIL and not one.shadow]
+        ours = [one for one in found if one.population is not Population.OTHERS]
+        return tuple(sorted(ours, key=lambda one: one.population is Population.ALL))
+
+    def equally(self, verdict: Verdict) -> bool:
+        """Whether users without the feature are hurt, too."""
+        return any(
+            one.verdict is Result.FAIL and one.population is Population.OTHERS and one.trigger == verdict.trigger
+            for one in self.verdicts
+            if one.unit == verdict.unit
+        )
+
+    def holding(self, lead: str) -> tuple[Verdict, ...]:
+        """What keeps a rollout waiting: its inconclusive verdicts that hold."""
+        return tuple(
+            one for one in self.verdicts if one.unit == lead and one.holds and one.verdict is Result.INCONCLUSIVE
+        )
+
+    def seen(self) -> str:
+        """What was looked at: `No harm seen: 4 of 4 triggers pass.`"""
+        asked: dict[str, list[Verdict]] = {}
+        for one in self.verdicts:
+            if one.holds and one.population is not Population.OTHERS:
+                asked.setdefault(one.trigger, []).append(one)
+        if not asked:
+            return "Nothing is judged now."
+        passing = sum(1 for found in asked.values() if worst(found).verdict is Result.PASS)
+        of = f"{passing} of {counted(len(asked), 'trigger')} {'passes' if len(asked) == 1 else 'pass'}"
+        if passing == len(asked):
+            return f"No harm seen: {of}."
+        waits = len(asked) - passing
+        return f"Cannot tell yet: {of}, {waits} {'waits' if waits == 1 else 'wait'} for data."
+
+
 def headline(
     state: State,
     verdicts: Sequence[Verdict],
@@ -73,7 +135,7 @@ def headline(
     zone: tzinfo | None = None,
 ) -> Said:
     """The headline of this moment. Times are the reader's in `zone`; None: UTC stamps."""
-    scene = Scene(state, tuple(verdicts), alive, environment, now, zone)
+    scene = _Scene(state, tuple(verdicts), alive, environment, now, zone)
     for look in (_harm, _unwatched, _taken_back, _blind):
         said = look(scene)
         if said is not None:
@@ -81,12 +143,12 @@ def headline(
     return _calm(scene)
 
 
-def _harm(scene: Scene) -> Said | None:
+def _harm(scene: _Scene) -> Said | None:
     failing = scene.failing()
     if not failing:
         return None
     worst = failing[0]
-    unit = plain(worst.unit or "")
+    unit = clean(worst.unit or "")
     equally = unit and (worst.population is Population.ALL or scene.equally(worst))
     users = f"Users are hurt now: {rule_words(worst)}."
     if not unit:
@@ -94,34 +156,34 @@ def _harm(scene: Scene) -> Said | None:
     elif equally:
         cause = f"Not {unit} alone: users without it are equally hurt."
     else:
-        cause = f"{unit}, by {plain(worst.trigger)}."
+        cause = f"{unit}, by {clean(worst.trigger)}."
     done = _done(scene) or "Nothing was changed."
     if not scene.alive:
         turn = f"Nothing is watching {scene.env}: nothing is taken back by itself."
         return Said(Headline(Glance.HARM, users, cause, done, turn), (_take_back(scene, unit), *_watch(scene)))
     if unit:
-        turn = f"{plain(worst.trigger)} fails for {unit}; its step is held. Look, or take it back."
+        turn = f"{clean(worst.trigger)} fails for {unit}; its step is held. Look, or take it back."
         offers: tuple[Offer, ...] = (
             Offer(f"deployguard rollout status {unit} --env {scene.env}"),
             _take_back(scene, unit),
         )
     else:
-        turn = f"{plain(worst.trigger)} fails for everyone, and no rollout is guarded: look at {scene.env} itself."
+        turn = f"{clean(worst.trigger)} fails for everyone, and no rollout is guarded: look at {scene.env} itself."
         offers = (Offer(f"deployguard monitoring status --env {scene.env}"),)
     return Said(Headline(Glance.HARM, users, cause, done, turn), offers)
 
 
-def _take_back(scene: Scene, unit: str) -> Offer:
+def _take_back(scene: _Scene, unit: str) -> Offer:
     if not unit:
         return Offer(f"deployguard rollback emergency --env {scene.env}", "every flag off")
     return Offer(f"deployguard rollback manual {unit} --env {scene.env}", "takes it back now")
 
 
-def _watch(scene: Scene) -> tuple[Offer, ...]:
+def _watch(scene: _Scene) -> tuple[Offer, ...]:
     return (Offer(f"deployguard watch --env {scene.env}", "live view, acts while it runs"),)
 
 
-def _unwatched(scene: Scene) -> Said | None:
+def _unwatched(scene: _Scene) -> Said | None:
     if scene.alive:
         return None
     turn = f"Nothing is watching {scene.env}: no step is taken and nothing is taken back."
@@ -130,7 +192,7 @@ def _unwatched(scene: Scene) -> Said | None:
     return Said(words, _watch(scene))
 
 
-def _recent(scene: Scene) -> tuple[Rollout, ...]:
+def _recent(scene: _Scene) -> tuple[Rollout, ...]:
     """Taken back, or lowered by a trigger, within the last hour; the newest first."""
     return tuple(
         rollout
@@ -140,56 +202,66 @@ def _recent(scene: Scene) -> tuple[Rollout, ...]:
     )
 
 
-def _done(scene: Scene) -> str | None:
+def _done(scene: _Scene) -> str | None:
     recent = _recent(scene)
     if not recent:
         return None
     return " ".join(_done_to(scene, rollout) for rollout in recent[:3])
 
 
-def _done_to(scene: Scene, rollout: Rollout) -> str:
+def _done_to(scene: _Scene, rollout: Rollout) -> str:
     record = scene.state.rollbacks.get(rollout.rollback_id or "")
     before = record.flags_before.get(rollout.lead) if record else None
     came = f" from {format_percentage(before.percentage)}" if before else ""
     back = f", rollback {rollout.rollback_id}" if record else ""
     at = scene.when(rollout.entered_at)
     if rollout.phase is Phase.ROLLED_BACK:
-        return f"{plain(rollout.lead)} was taken back{came} {at}{back}."
-    return f"{plain(rollout.lead)} was paused at {scene.share(rollout)}{came and f', lowered{came},'} {at}{back}."
+        return f"{clean(rollout.lead)} was taken back{came} {at}{back}."
+    return f"{clean(rollout.lead)} was paused at {scene.share(rollout)}{came and f', lowered{came},'} {at}{back}."
 
 
-def _taken_back(scene: Scene) -> Said | None:
+def _taken_back(scene: _Scene) -> Said | None:
     recent = _recent(scene)
     if not recent:
         return None
     first = recent[0]
-    lead = plain(first.lead)
+    lead = clean(first.lead)
     words = Headline(Glance.BACK, scene.seen(), _why(scene, first), _done(scene), _turn_after(scene, recent))
     if first.phase is Phase.PAUSED:
         return Said(words, (Offer(f"deployguard rollout status {lead} --env {scene.env}"),))
-    offers = [Offer(f"deployguard deploy {scene.env} --retry {lead}", "when it is mended")]
     record = scene.state.rollbacks.get(first.rollback_id or "")
-    before = record.flags_before.get(first.lead) if record else None
-    if record is not None and record.undone_by is None:
-        earlier = record.rollouts_before.get(first.lead)
-        paused = ", paused" if earlier and earlier.phase in (Phase.PROGRESSING, Phase.PAUSED) else ""
-        does = f"it was no fault: {format_percentage(before.percentage)}{paused}" if before else "it was no fault"
-        offers.append(Offer(f"deployguard rollback undo {record.id} --env {scene.env}", does))
-    return Said(words, tuple(offers))
+    if record is None or record.undone_by is not None:
+        return Said(words, ways_back(scene.env, lead, None, by_trigger=first.trigger is not None))
+    before, earlier = record.flags_before.get(first.lead), record.rollouts_before.get(first.lead)
+    paused = ", paused" if earlier and earlier.phase in (Phase.PROGRESSING, Phase.PAUSED) else ""
+    to = f"{format_percentage(before.percentage)}{paused}" if before else None
+    return Said(words, ways_back(scene.env, lead, record.id, by_trigger=first.trigger is not None, to=to))
 
 
-def _why(scene: Scene, rollout: Rollout) -> str:
+def ways_back(
+    env: str, lead: str, rollback: str | None, *, by_trigger: bool, to: str | None = None
+) -> tuple[Offer, ...]:
+    """What may follow a take-back. After a trigger's the fault is mended first; after a person's nothing is broken."""
+    undo = f"deployguard rollback undo {rollback} --env {env}"
+    if by_trigger:
+        again = Offer(f"deployguard deploy {env} --retry {lead}", "when it is mended")
+        return (again, Offer(undo, f"it was no fault: {to}" if to else "it was no fault")) if rollback else (again,)
+    again = Offer(f"deployguard deploy {env} --retry {lead}", "starts it again")
+    return (Offer(undo, f"brings it back: {to}" if to else "brings it back"), again) if rollback else (again,)
+
+
+def _why(scene: _Scene, rollout: Rollout) -> str:
     if rollout.trigger is not None:
         trigger = scene.environment.triggers.get(rollout.trigger)
-        rule = f": {plain(trigger.when.text)}" if trigger else ""
-        return f"{plain(rollout.trigger)} failed{rule}."
-    by = f"By {plain(rollout.changed_by)}" if rollout.changed_by else "By a person"
-    return f'{by} ("{plain(rollout.reason)}").' if rollout.reason else f"{by}."
+        rule = f": {clean(trigger.when.text)}" if trigger else ""
+        return f"{clean(rollout.trigger)} failed{rule}."
+    by = f"By {clean(rollout.changed_by)}" if rollout.changed_by else "By a person"
+    return f'{by} ("{clean(rollout.reason)}").' if rollout.reason else f"{by}."
 
 
-def _turn_after(scene: Scene, recent: tuple[Rollout, ...]) -> str:
-    paused = [plain(rollout.lead) for rollout in recent if rollout.phase is Phase.PAUSED]
-    off = [plain(rollout.lead) for rollout in recent if rollout.phase is Phase.ROLLED_BACK]
+def _turn_after(scene: _Scene, recent: tuple[Rollout, ...]) -> str:
+    paused = [clean(rollout.lead) for rollout in recent if rollout.phase is Phase.PAUSED]
+    off = [clean(rollout.lead) for rollout in recent if rollout.phase is Phase.ROLLED_BACK]
     said = f"{_all(off)} {'is' if len(off) == 1 else 'are'} off again" if off else ""
     if not paused:
         return f"{said}; nobody needs to act now."
@@ -202,17 +274,17 @@ def _all(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _blind(scene: Scene) -> Said | None:
+def _blind(scene: _Scene) -> Said | None:
     for rollout in scene.rollouts(Phase.PROGRESSING):
         holding = scene.holding(rollout.lead)
         unseen = next((one for one in holding if one.cause in _BLIND), None)
         if unseen is None:
             continue
-        lead = plain(rollout.lead)
+        lead = clean(rollout.lead)
         words = cause_words(unseen, scene.zone, scene.now)
         turn = f"{lead} holds at {scene.share(rollout)}: no data is never good news. It goes on by itself when "
         turn += f"{_again(unseen)}{_ready(scene, holding)}."
-        users = f"Cannot tell: {plain(unseen.trigger)} sees nothing of {lead}."
+        users = f"Cannot tell: {clean(unseen.trigger)} sees nothing of {lead}."
         cause = f"{words[:1].upper()}{words[1:]}."
         return Said(
             Headline(Glance.BLIND, users, cause, _done(scene), turn),
@@ -225,7 +297,7 @@ def _again(verdict: Verdict) -> str:
     """What has to happen for the rollout to go on."""
     match verdict.cause:
         case Cause.SOURCE_DOWN:
-            return f"{plain(verdict.detail or 'the source').partition(':')[0]} writes again"
+            return f"{clean(verdict.detail or 'the source').partition(':')[0]} writes again"
         case Cause.WATCHER_OFFLINE:
             return "this machine is online again"
         case Cause.NO_TRAFFIC:
@@ -233,45 +305,45 @@ def _again(verdict: Verdict) -> str:
         case Cause.NO_EXPOSURE:
             return "samples of its users come: the id in the log must be the one that is bucketed"
         case Cause.NOT_CONNECTED:
-            return f"what {plain(verdict.trigger)} needs is connected"
+            return f"what {clean(verdict.trigger)} needs is connected"
         case _:
             return "samples come again"
 
 
-def _ready(scene: Scene, holding: tuple[Verdict, ...]) -> str:
+def _ready(scene: _Scene, holding: tuple[Verdict, ...]) -> str:
     few = next((one for one in holding if one.cause is Cause.TOO_FEW and one.ready_at is not None), None)
     if few is None or few.ready_at is None:
         return ""
-    return f"; {plain(few.trigger)} is ready about {about(few.ready_at, scene.now, scene.zone)}"
+    return f"; {clean(few.trigger)} is ready about {about(few.ready_at, scene.now, scene.zone)}"
 
 
-def _calm(scene: Scene) -> Said:
+def _calm(scene: _Scene) -> Said:
     paused = scene.rollouts(Phase.PAUSED)
     moving = scene.rollouts(Phase.PROGRESSING)
     sentences = []
     offers: tuple[Offer, ...] = ()
     cause = None
     if paused:
-        names = _all([plain(rollout.lead) for rollout in paused])
+        names = _all([clean(rollout.lead) for rollout in paused])
         wait = "waits" if len(paused) == 1 else "wait"
         sentences.append(f"{counted(len(paused), 'rollout')} {wait} for a person: {names}.")
-        offers = (Offer(f"deployguard rollout status {plain(paused[0].lead)} --env {scene.env}"),)
-        reason = plain(paused[0].reason or "")
-        cause = f"{plain(paused[0].lead)} is paused{f': {reason}' if reason else ''}."
+        offers = (Offer(f"deployguard rollout status {clean(paused[0].lead)} --env {scene.env}"),)
+        reason = clean(paused[0].reason or "")
+        cause = f"{clean(paused[0].lead)} is paused{f': {reason}' if reason else ''}."
     if moving or not paused:
         sentences.append(_then(scene, moving, well=not paused))
     words = Headline(Glance.OK, scene.seen(), cause, None, " ".join(sentences))
     return Said(words, offers)
 
 
-def _then(scene: Scene, moving: tuple[Rollout, ...], *, well: bool) -> str:
+def _then(scene: _Scene, moving: tuple[Rollout, ...], *, well: bool) -> str:
     """`All is well. Then trust_social_proof goes to 30% at 14:29:40, in 4m 30s.`"""
     opening = "All is well. " if well else ""
     if not moving:
         return f"{opening}{_guarded(scene)}".strip()
     due = {rollout.lead: hold_ends(rollout, scene.state.flag(rollout.lead).percentage) for rollout in moving}
     first = min(moving, key=lambda rollout: due[rollout.lead] or scene.now)
-    at, lead = due[first.lead] or scene.now, plain(first.lead)
+    at, lead = due[first.lead] or scene.now, clean(first.lead)
     to = next_step(first, scene.state.flag(first.lead).percentage)
     goes = f"goes to {format_percentage(to)}" if to is not None else "is complete"
     holding = scene.holding(first.lead)
@@ -283,18 +355,15 @@ def _then(scene: Scene, moving: tuple[Rollout, ...], *, well: bool) -> str:
         )
     if holding:
         words = cause_words(holding[0], scene.zone, scene.now)
-        return f"{opening}{lead} waits for data at {scene.share(first)}: {plain(holding[0].trigger)}: {words}."
+        return f"{opening}{lead} waits for data at {scene.share(first)}: {clean(holding[0].trigger)}: {words}."
     return f"{opening}{lead} {goes} at the next tick."
 
 
-def _guarded(scene: Scene) -> str:
+def _guarded(scene: _Scene) -> str:
     """What is still watched where nothing moves."""
     guard = scene.environment.guard_for
     for rollout in scene.rollouts(Phase.COMPLETED):
         left = rollout.entered_at + guard - scene.now
         if left > timedelta(0):
-            return f"{plain(rollout.lead)} is completed and guarded {duration_words(left)} more."
+            return f"{clean(rollout.lead)} is completed and guarded {duration_words(left)} more."
     return "Nothing is rolling out."
-
-
-__all__ = ["STAYS", "Glance", "Headline", "Said", "headline"]

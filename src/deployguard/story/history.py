@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from deployguard.codec import Percentage
+from deployguard.plain import clean
 from deployguard.state import Event, Via
-from deployguard.story.plain import plain
 from deployguard.story.telling.facts import Facts
-from deployguard.story.telling.rollouts import passed_words, step_words
+from deployguard.story.telling.units import passed_words, step_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +17,8 @@ class HistoryRow:
 
     at: datetime
     flag_id: str
-    from_: int | None = None
-    to: int | None = None
+    from_: Percentage | None = None
+    to: Percentage | None = None
     by: str = ""
     why: str = ""
     seq: int = 0
@@ -70,7 +71,7 @@ def _why(facts: Facts) -> str:
     if trigger and not facts.by_people:
         return trigger
     said = _word(facts)
-    reason = plain(facts.event.reason) if facts.event.reason and facts.by_people else ""
+    reason = clean(facts.event.reason) if facts.event.reason and facts.by_people else ""
     return f'{said} ("{reason}")' if reason else said
 
 
@@ -97,7 +98,7 @@ def _word(facts: Facts) -> str:
         case "flag.updated":
             return _hand(facts)
         case other:
-            return plain(other.partition(".")[2])
+            return clean(other.partition(".")[2])
 
 
 def _hand(facts: Facts) -> str:

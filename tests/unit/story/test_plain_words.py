@@ -2,7 +2,7 @@
 
 import pytest
 
-from deployguard.story.plain import plain
+from deployguard.plain import clean
 
 
 @pytest.mark.parametrize(
@@ -19,9 +19,9 @@ from deployguard.story.plain import plain
     ],
 )
 def test_control_and_reordering_characters_go(text: str, line: str) -> None:
-    assert plain(text) == line
+    assert clean(text) == line
 
 
 def test_a_long_text_is_capped_with_an_ellipsis() -> None:
-    assert plain("x" * 500) == "x" * 199 + "…"
-    assert len(plain("x" * 500, 12)) == 12
+    assert clean("x" * 500) == "x" * 199 + "…"
+    assert len(clean("x" * 500, 12)) == 12

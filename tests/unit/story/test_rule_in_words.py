@@ -8,8 +8,7 @@ from tales import CET, LCP_WAITS, NOW, OTHERS, settings, verdict
 from deployguard.codec import to_json
 from deployguard.config.grammar import parse_condition
 from deployguard.guard.values import Cause, Population, Result, Verdict
-from deployguard.story import causes, rule
-from deployguard.story.waits import waiting_words
+from deployguard.story import verdicts
 
 DAY_ONE = "from 120 health checks; no request source configured"
 
@@ -45,28 +44,28 @@ DAY_ONE = "from 120 health checks; no request source configured"
     ],
 )
 def test_a_rule_stands_with_its_value_population_and_samples(changes: dict[str, object], words: str) -> None:
-    assert rule.rule_words(verdict(**changes)) == words
+    assert verdicts.rule_words(verdict(**changes)) == words
 
 
 def test_the_contrast_names_the_others_and_the_failures() -> None:
-    assert rule.evidence_words(verdict(), OTHERS) == (
+    assert verdicts.evidence_words(verdict(), OTHERS) == (
         "errorRate (14.2%) > 10% among 1,204 requests of its users; 0.4% among the others; 171 of its requests failed"
     )
 
 
 def test_where_the_others_fail_too_it_says_that_they_are_equally_hurt() -> None:
     hurt = verdict(population=Population.OTHERS, value=13.9)
-    said = rule.evidence_words(verdict(), hurt)
+    said = verdicts.evidence_words(verdict(), hurt)
     assert said.endswith("; 13.9% among the others; users without it are equally hurt")
 
 
 def test_one_failure_is_singular() -> None:
-    assert rule.evidence_words(verdict(bad=1), None).endswith("; 1 of its requests failed")
-    assert rule.evidence_words(verdict(bad=1, population=Population.ALL), None).endswith("; 1 request failed")
+    assert verdicts.evidence_words(verdict(bad=1), None).endswith("; 1 of its requests failed")
+    assert verdicts.evidence_words(verdict(bad=1, population=Population.ALL), None).endswith("; 1 request failed")
 
 
 def test_a_verdict_comes_back_from_its_json_even_with_fields_of_a_later_version() -> None:
-    assert rule.verdict_of(to_json(verdict()) | {"eValue": 412}) == verdict()
+    assert verdicts.verdict_of(to_json(verdict()) | {"eValue": 412}) == verdict()
 
 
 @pytest.mark.parametrize(
@@ -83,14 +82,14 @@ def test_a_verdict_comes_back_from_its_json_even_with_fields_of_a_later_version(
     ],
 )
 def test_what_is_no_verdict_is_none(data: object) -> None:
-    assert rule.verdict_of(data) is None
+    assert verdicts.verdict_of(data) is None
 
 
 def test_both_sides_of_a_condition_are_words() -> None:
     condition = parse_condition("errorRate('/checkout/*') > 2%")
-    assert (rule.metric_words(condition), rule.limit_words(condition)) == ("errorRate('/checkout/*')", "> 2%")
+    assert (verdicts.metric_words(condition), verdicts.limit_words(condition)) == ("errorRate('/checkout/*')", "> 2%")
     condition = parse_condition("avg(responseTime) > 5s")
-    assert (rule.metric_words(condition), rule.limit_words(condition)) == ("avg(responseTime)", "> 5s")
+    assert (verdicts.metric_words(condition), verdicts.limit_words(condition)) == ("avg(responseTime)", "> 5s")
 
 
 def waits(cause: Cause, **changes: object) -> Verdict:
@@ -113,13 +112,21 @@ def waits(cause: Cause, **changes: object) -> Verdict:
     ],
 )
 def test_a_cause_says_what_is_missing_and_when_it_is_there(found: Verdict, words: str) -> None:
-    assert causes.cause_words(found, CET) == words
+    assert verdicts.cause_words(found, CET) == words
 
 
-def test_an_inconclusive_verdict_on_one_line_names_its_cause() -> None:
-    line = rule.verdict_line(LCP_WAITS, CET)
-    assert line == "p75(lcp) (2.38s) > 4s: waits for data, 31 of 50 samples, ready about 14:40"
-    assert rule.verdict_line(verdict()) == rule.rule_words(verdict())
+def test_an_estimate_that_has_passed_is_not_shown() -> None:
+    ready = LCP_WAITS.ready_at
+    assert ready is not None
+    assert verdicts.cause_words(LCP_WAITS, CET, ready) == "31 of 50 samples"
+    assert verdicts.cause_words(LCP_WAITS, CET, ready + timedelta(hours=2)) == "31 of 50 samples"
+
+
+def test_a_failure_on_few_samples_says_why_it_did_not_wait_for_more() -> None:
+    few = verdict(samples=40, needed=100, bad=11)
+    assert verdicts.early_words(few) == "fails before 100 samples, as the missing ones could not save it"
+    assert verdicts.early_words(verdict()) is None
+    assert verdicts.early_words(LCP_WAITS) is None
 
 
 @pytest.mark.parametrize(
@@ -134,21 +141,16 @@ def test_an_inconclusive_verdict_on_one_line_names_its_cause() -> None:
     ],
 )
 def test_what_a_metric_is_read_from_has_a_word(metric: str, words: str) -> None:
-    assert causes.metric_name_words(verdict(rule=metric)) == words
+    assert verdicts.metric_name_words(verdict(rule=metric)) == words
 
 
 def test_every_metric_has_a_line_that_connects_it() -> None:
-    lines = {name: causes.connecting_line(name, settings()) for name in ("lcp", "errorRate", "availability", "cart")}
+    lines = {name: verdicts.connecting_line(name, settings()) for name in ("lcp", "errorRate", "availability", "cart")}
     assert "monitoring import" in lines["lcp"]
     assert "accessLog" in lines["errorRate"]
     assert "healthChecks" in lines["availability"]
     assert '"cart"' in lines["cart"]
 
 
-@pytest.mark.parametrize("word", ["hold", "samples", "source", "trigger", "person"])
-def test_every_word_for_waiting_is_told(word: str) -> None:
-    assert waiting_words(word) != word or word == "hold"
-
-
 def test_a_later_moment_dates_the_estimate() -> None:
-    assert causes.cause_words(LCP_WAITS, CET, NOW - timedelta(days=2)).endswith("Tue 24 Nov 14:40")
+    assert verdicts.cause_words(LCP_WAITS, CET, NOW - timedelta(days=2)).endswith("Tue 24 Nov 14:40")

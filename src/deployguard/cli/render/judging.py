@@ -10,7 +10,7 @@ from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.cli.render.watcher import watched_line
 from deployguard.cli.render.wrapping import GLUE
 from deployguard.errors import Code, Offer, Problem
-from deployguard.operations.values import ChecksRound, Forgotten, Gate, Imported, MonitoringStatus, Round
+from deployguard.operations.values.watching import ChecksRound, Forgotten, Gate, Imported, MonitoringStatus, Round
 from deployguard.story.numbers import (
     age_words,
     column_of_percentages,
@@ -20,7 +20,7 @@ from deployguard.story.numbers import (
     share_words,
     time_of_day,
 )
-from deployguard.story.rule import verdict_line
+from deployguard.story.verdicts import WHOSE, cause_words, early_words, rule_parts, value_words
 
 _GATE_SIGN = {
     "passed": symbols.PASS,
@@ -208,17 +208,11 @@ def round_(view: Round, page: Page) -> None:
     if not view.acted and view.controller is not None:
         who = f"{view.controller.name} (pid {view.controller.pid})"
         page.para(f"{who} acts; these are its verdicts, none was made here.", first="  ")
-    rows: list[list[Piece]] = []
-    for verdict in view.verdicts:
-        sign = _VERDICT_SIGN[verdict.verdict] if verdict.holds or verdict.verdict != "inconclusive" else symbols.NONE
-        unit = page.t(page.sign(sign), " ", verdict.flag_id or verdict.unit or "everyone")
-        rows.append([unit, verdict.trigger, verdict_line(verdict, page.zone)])
-    page.table([Column(shrinks=True), Column(shrinks=True), Column(wraps=True)], rows)
-    if not view.verdicts:
-        page.put("  nothing is guarded and no trigger is configured")
+    _verdicts(view, page)
     for event in view.events:
-        style = "bold red" if event.severity == "critical" else ""
-        page.sentence(symbols.MOVING, (event.sentence.split(" Undo: ")[0], style))
+        if not event.repeats:
+            style = "bold red" if event.severity == "critical" else ""
+            page.sentence(symbols.MOVING, (event.sentence.split(" Undo: ")[0], style))
     for action in view.actions:
         if action.suppressed_by:
             unit_name = action.flag_id or action.rollout
@@ -228,6 +222,34 @@ def round_(view: Round, page: Page) -> None:
         page.next([Offer(f"deployguard rollback history --env {env}", "what was taken back, with the way back")])
     elif view.acted:
         page.sentence(symbols.PASS, "nothing was taken back.")
+
+
+def _verdicts(view: Round, page: Page) -> None:
+    """One row a trigger, unit and population, so that a value is never read without its limit and its samples."""
+    if not view.verdicts:
+        page.put("  nothing is guarded and no trigger is configured")
+        return
+    rows: list[list[Piece]] = []
+    below: list[Piece | None] = []
+    for one in view.verdicts:
+        sign = _VERDICT_SIGN[one.verdict] if one.holds or one.verdict != "inconclusive" else symbols.NONE
+        unit = page.t(page.sign(sign), " ", one.flag_id or one.unit or "everything")
+        rule = rule_parts(one.rule)
+        limit = f"{rule.op} {rule.limit}" if rule else one.rule
+        short = one.verdict == "inconclusive" and 0 < one.samples < one.needed
+        samples = f"{count_words(one.samples)} of {count_words(one.needed)}" if short else count_words(one.samples)
+        value = (value_words(one), _VERDICT_STYLE.get(one.verdict, ""))
+        rows.append([unit, one.trigger, WHOSE[one.population], value, limit, samples])
+        below.append(cause_words(one, page.zone, view.at) or early_words(one))
+    columns = [
+        Column("  UNIT", shrinks=True),
+        Column("TRIGGER", shrinks=True),
+        Column("OF", leaves=2),
+        Column("VALUE", right=True),
+        Column("LIMIT", right=True),
+        Column("SAMPLES", right=True, leaves=1),
+    ]
+    page.table(columns, rows, below=below)
 
 
 def imported(view: Imported, page: Page) -> None:

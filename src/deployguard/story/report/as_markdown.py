@@ -4,10 +4,10 @@ import re
 from datetime import timedelta
 
 from deployguard.config.units import format_percentage
+from deployguard.plain import clean
 from deployguard.state import Phase
 from deployguard.story.explain import paragraph
 from deployguard.story.numbers import count_words, duration_words, utc_stamp
-from deployguard.story.plain import plain
 from deployguard.story.report.values import Outcome, Report, ReportAct, ReportRollback, ReportRollout
 from deployguard.story.telling.releases import ended_words
 
@@ -33,14 +33,14 @@ def markdown(report: Report) -> str:
 
 def escaped(text: str) -> str:
     """`text` as literal text of one line, in a paragraph, a heading or a cell of a table."""
-    line = _MARKS.sub(lambda match: f"\\{match[0]}", plain(text, 2_000))
+    line = _MARKS.sub(lambda match: f"\\{match[0]}", clean(text, 2_000))
     line = _LEADING.sub(lambda match: f"{match[1]}{match[2][:-1]}\\{match[2][-1]}", line)
     return _LINK.sub(lambda match: match[0].replace(":", "\\:").replace(".", "\\."), line)
 
 
 def code(text: str) -> str:
     """`text` as a span of code, with as many backticks around it as it needs."""
-    line = plain(text, 2_000).replace("|", "¦") or " "
+    line = clean(text, 2_000).replace("|", "¦") or " "
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     space = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{space}{line}{space}{fence}"

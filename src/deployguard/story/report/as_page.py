@@ -5,10 +5,10 @@ from datetime import timedelta
 from html import escape
 
 from deployguard.config.units import format_percentage
+from deployguard.plain import clean
 from deployguard.state import Phase
 from deployguard.story.explain import paragraph
 from deployguard.story.numbers import count_words, duration_words, utc_stamp
-from deployguard.story.plain import plain
 from deployguard.story.report.as_markdown import by_people
 from deployguard.story.report.values import Report, ReportRollout, ReportStep
 from deployguard.story.telling.releases import ended_words
@@ -50,7 +50,7 @@ def _foot(report: Report) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(plain(text, 2_000))
+    return escape(clean(text, 2_000))
 
 
 def _told(sentence: str, undo: str | None) -> str:

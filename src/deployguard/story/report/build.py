@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from deployguard.guard.values import Exposure
+from deployguard.plain import clean
 from deployguard.rollout.steps import step_of
 from deployguard.state import Event, Phase, Release, ReleasePhase, Rollout, State
 from deployguard.story.numbers import counted
-from deployguard.story.plain import plain
 from deployguard.story.report.values import (
     Outcome,
     Report,
@@ -40,15 +40,15 @@ def build_report(release: Release, events: Sequence[Event], state: State, now: d
         environment=state.environment,
         release=release.id,
         version=release.version,
-        by=plain(release.by),
+        by=clean(release.by),
         actor=walk.actor,
-        reason=plain(walk.reason) if walk.reason else None,
+        reason=clean(walk.reason) if walk.reason else None,
         started_at=release.started_at,
         finished_at=release.finished_at,
         made_at=now,
         outcome=outcome,
         summary=summary,
-        error=plain(release.error, 2_000) if release.error else None,
+        error=clean(release.error, 2_000) if release.error else None,
         commands=release.commands,
         checks=tuple(walk.checks),
         rollouts=rollouts,

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 
 from deployguard.config.units import parse_duration
 from deployguard.guard.values import Exposure
+from deployguard.plain import clean
 from deployguard.state import Actor, Event, Phase, Release, State
 from deployguard.story.explain import explain
 from deployguard.story.history import flag_history
-from deployguard.story.plain import plain
 from deployguard.story.report.values import ReportAct, ReportCheck, ReportRollback, ReportStep
-from deployguard.story.rule import rule_with_value, verdict_of
 from deployguard.story.telling.facts import Facts
+from deployguard.story.verdicts import rule_with_value, verdict_of
 
 _PHASES = {
     "rollout.started": Phase.PROGRESSING,
@@ -148,7 +148,7 @@ class Walk:
                 at=event.time,
                 rollout=lead,
                 flag_id=flag,
-                event=plain(event.type),
+                event=clean(event.type),
                 from_=row.from_ if row else None,
                 to=row.to if row else None,
                 step=step if row and row.to else None,
@@ -202,7 +202,7 @@ class Walk:
                 kind=facts.maybe("kind") or "undo",
                 by=facts.who,
                 trigger=facts.maybe("trigger"),
-                reason=plain(event.reason) if event.reason else None,
+                reason=clean(event.reason) if event.reason else None,
                 flags=tuple(flag.text("flagId") for flag in facts.each("flags")),
                 undoes=facts.maybe("undoes"),
                 undone_by=undone,

@@ -7,10 +7,10 @@ from typing import Any
 
 from deployguard.config.units import parse_duration
 from deployguard.guard.values import Verdict
+from deployguard.plain import clean
 from deployguard.state import Event, Via
 from deployguard.story.numbers import duration_words, moment, share_words
-from deployguard.story.plain import plain
-from deployguard.story.rule import evidence_words, verdict_of
+from deployguard.story.verdicts import evidence_words, verdict_of
 
 UNKNOWN = "?"
 """What a sentence shows where an event lacks a name or a number."""
@@ -23,13 +23,12 @@ _LONGEST_MS = 100 * 365 * 86_400_000
 class Explanation:
     """An event in words, without a last full stop.
 
-    `sentence` is whole and ends with the way back where there is one; `short` is for a list of events; `rows` are the
-    facts as labels and values; `undo` is the command alone.
+    `sentence` is whole and ends with the way back where there is one; `short` is for a list of events; `undo` is the
+    command alone.
     """
 
     sentence: str
     short: str
-    rows: tuple[tuple[str, str], ...] = ()
     undo: str | None = None
 
 
@@ -45,7 +44,7 @@ class Facts:
         """A text or number as harmless text; None where it is absent, empty or of another kind."""
         value = self.data.get(key)
         if isinstance(value, str) or self.number(key) is not None:
-            return plain(value, most) or None
+            return clean(value, most) or None
         return None
 
     def text(self, key: str) -> str:
@@ -69,7 +68,7 @@ class Facts:
         value = self.data.get(key)
         if not isinstance(value, list | tuple):
             return ()
-        return tuple(plain(item) for item in value if isinstance(item, str) and plain(item))
+        return tuple(clean(item) for item in value if isinstance(item, str) and clean(item))
 
     def inside(self, key: str) -> "Facts":
         value = self.data.get(key)
@@ -117,12 +116,12 @@ class Facts:
 
     @property
     def env(self) -> str:
-        return plain(self.event.environment)
+        return clean(self.event.environment)
 
     @property
     def who(self) -> str:
         """The name as it was claimed, else the real one."""
-        return plain(self.event.actor.shown) or UNKNOWN
+        return clean(self.event.actor.shown) or UNKNOWN
 
     @property
     def by_people(self) -> bool:
@@ -136,7 +135,7 @@ class Facts:
     @property
     def because(self) -> str:
         """` ("checkout is down")`: what a person said."""
-        reason = plain(self.event.reason) if self.event.reason and self.by_people else ""
+        reason = clean(self.event.reason) if self.event.reason and self.by_people else ""
         return f' ("{reason}")' if reason else ""
 
     @property
@@ -146,12 +145,9 @@ class Facts:
         return None if rollback is None else f"deployguard rollback undo {rollback} --env {self.env}"
 
 
-def told(
-    sentence: str, short: str | None = None, undo: str | None = None, *rows: tuple[str, str | None]
-) -> Explanation:
-    """An explanation from its parts: the way back stands last in the sentence; rows without a value are left out."""
-    whole = sentence if undo is None else f"{sentence}. Undo: {undo}"
-    return Explanation(whole, short or sentence, tuple((label, value) for label, value in rows if value), undo)
+def told(sentence: str, short: str | None = None, undo: str | None = None) -> Explanation:
+    """An explanation from its parts: the way back stands last in the sentence."""
+    return Explanation(sentence if undo is None else f"{sentence}. Undo: {undo}", short or sentence, undo)
 
 
 def clause(*parts: str | None) -> str:
