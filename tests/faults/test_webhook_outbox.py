@@ -303,3 +303,10 @@ def test_nothing_to_do_commits_nothing(house: House) -> None:
     before = house.store.read().revision
     assert go(house, house.courier()) == Delivered()
     assert house.store.read().revision == before
+
+
+def test_a_clock_that_was_set_back_is_settled_by_the_commit_that_notices_it(house: House, ops: Receiver) -> None:
+    house.put(notice())
+    ops.plan = [410]
+    go(house, house.courier(), timedelta(days=-1))
+    assert [event.type for event in house.store.events()][-2:] == ["clock.jumped", "effect.failed"]

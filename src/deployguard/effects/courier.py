@@ -24,7 +24,8 @@ from deployguard.effects.backoff import Attempts, after_failure
 from deployguard.effects.output import Masks
 from deployguard.effects.turns import Notice, Outcome, Turns
 from deployguard.errors import DeployguardError
-from deployguard.state import Actor, Change, Effect, EffectKind, Event, Recorder, State, Via
+from deployguard.guard.clock import settle
+from deployguard.state import Actor, Change, Effect, EffectKind, Event, Recorder, State, Via, then
 from deployguard.story.explain import explain
 
 TURN = 20  # notices that one channel gets in one turn
@@ -199,14 +200,15 @@ class Courier:
         def decide(state: State) -> Change:
             held = {effect.id for effect in state.outbox}
             claimed[:] = [effect for effect in claim if effect.id in held]
-            recorder = Recorder(state, self._actor)
+            _, settled = settle(state, now, self._actor)
+            recorder = Recorder(settled.state, self._actor)
             for left in leaving:
                 # A notice that another process settled meanwhile is told once; a command left when it was claimed.
                 if left.type is not None and (left.effect.id in held or left.effect.kind is EffectKind.RUN):
                     recorder.record(left.type, left.data)
             gone = {left.effect.id for left in leaving} | {effect.id for effect in claimed}
             rest = tuple(effect for effect in state.outbox if effect.id not in gone)
-            return replace(recorder.change(), state=replace(recorder.state, outbox=rest))
+            return then(settled, replace(recorder.change(), state=replace(recorder.state, outbox=rest)))
 
         self._store.update(decide, now)
         for left in leaving:

@@ -2,8 +2,8 @@
 
 They use the wall clock. Where it is behind the last commit by up to five minutes they use that commit's time: clocks
 are corrected by seconds. Where it is further behind the clock was set: every anchor and entry time later than now
-becomes now, so that nothing waits for the old time to come again, and cooldowns end. What it costs is the evidence so
-far.
+becomes now, so that nothing waits for the old time to come again, and cooldowns end; a fail that was told later than
+now was told now, so that one that returns is news. What it costs is the evidence so far.
 """
 
 from dataclasses import replace
@@ -15,23 +15,27 @@ from deployguard.state import Actor, Change, FlagState, Recorder, Rollout, State
 TOLERANCE = timedelta(minutes=5)
 
 
+def steady(last: datetime | None, wall: datetime) -> datetime:
+    """The time to decide and to commit by: the wall clock, or the last commit's where that is a little later."""
+    return last if last is not None and timedelta(0) < last - wall <= TOLERANCE else wall
+
+
 def settle(state: State, wall: datetime, actor: Actor) -> tuple[datetime, Change]:
     """The time to decide by, and the change to make first: `clock.jumped` where the clock was set back."""
     last = state.head.time
-    if last is None or wall >= last:
-        return wall, Change(state=state)
-    back = last - wall
-    if back <= TOLERANCE:
-        return last, Change(state=state)
+    now = steady(last, wall)
+    if last is None or now >= last:
+        return now, Change(state=state)
     after = replace(
         state,
-        flags={key: _flag(flag, wall) for key, flag in state.flags.items()},
-        rollouts={key: _rollout(rollout, wall) for key, rollout in state.rollouts.items()},
+        flags={key: _flag(flag, now) for key, flag in state.flags.items()},
+        rollouts={key: _rollout(rollout, now) for key, rollout in state.rollouts.items()},
+        told={key: _told(entry, now) for key, entry in state.told.items()},
     )
     recorder = Recorder(state, actor)
-    by = timedelta(seconds=round(back.total_seconds()))
-    recorder.record("clock.jumped", {"by": format_duration(by), "from": _time(last), "to": _time(wall)}, after)
-    return wall, recorder.change()
+    by = timedelta(seconds=round((last - now).total_seconds()))
+    recorder.record("clock.jumped", {"by": format_duration(by), "from": time_text(last), "to": time_text(now)}, after)
+    return now, recorder.change()
 
 
 def _flag(flag: FlagState, now: datetime) -> FlagState:
@@ -54,5 +58,11 @@ def _not_after(at: datetime | None, now: datetime) -> datetime | None:
     return None if at is None else min(at, now)
 
 
-def _time(at: datetime) -> str:
+def _told(entry: str, now: datetime) -> str:
+    """An entry of `told`: a word, and for a fail when it was told (`tell`)."""
+    word, _, at = entry.partition(" ")
+    return f"{word} {time_text(now)}" if at and datetime.fromisoformat(at) > now else entry
+
+
+def time_text(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")

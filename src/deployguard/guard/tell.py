@@ -1,7 +1,15 @@
-"""What is told when it changes: triggers, checks, sources, and what a rollout waits for.
+"""What is told when it changes: triggers, checks, sources, and what a rollout waits for. Each event once.
 
 Passing verdicts and ticks are no events. Each event's `set` carries the entry of `told` that keeps it from being told
-again.
+again: one for each thing that is not as it should be, and the last cause of waiting.
+
+    trigger.<unit>.<trigger>   fail <when it was told>   (unit `-` where none is guarded)
+    check.<name>               fail
+    source.<name>              lost
+    waiting.<unit>             what it waits for
+
+A trigger's fail is over with a pass; inconclusive in between ends nothing. It is void where a person changed the unit
+since: a retried rollout that fails again is news.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +20,16 @@ from typing import Any
 from deployguard.codec import to_json
 from deployguard.config.values import ActionKind, Environment
 from deployguard.guard.blame import Fall, Standing
+from deployguard.guard.clock import time_text
 from deployguard.guard.sight import lost
-from deployguard.guard.told import FAIL, LOST, fail_at, fail_is_told, failing_since, trigger_key
 from deployguard.guard.values import Acted, Evidence, Result
 from deployguard.guard.waiting import Waiting, WaitsFor
 from deployguard.rollout.steps import step_of
 from deployguard.state import PausedBy, Recorder, State
 
 _SILENT_FOR = timedelta(minutes=5)
+_FAIL = "fail"
+_LOST = "lost"
 
 
 def tell_checks(recorder: Recorder, state: State, environment: Environment, evidence: Evidence) -> None:
@@ -39,26 +49,25 @@ def tell_checks(recorder: Recorder, state: State, environment: Environment, evid
             "consecutive": found.consecutive,
             "latencyMs": found.latency_ms,
         }
-        _record(recorder, "check.recovered" if found.ok else "check.failed", data, key, None if found.ok else FAIL)
+        _record(recorder, "check.recovered" if found.ok else "check.failed", data, key, None if found.ok else _FAIL)
 
 
 def tell_sources(recorder: Recorder, environment: Environment, evidence: Evidence, now: datetime) -> None:
     """`source.lost` where it has an error or is silent for longer than its triggers' shortest window."""
     window = min((trigger.window for trigger in environment.triggers.values()), default=_SILENT_FOR)
+    over = [key.removeprefix("source.") for key in recorder.state.told if key.startswith("source.")]
     for name, source in evidence.sources.items():
-        key = f"source.{name}"
         why = lost(source, environment, evidence, window, now)
+        if why is not None and name not in over:
+            since = source.silent_since or source.newest
+            data = {"source": name, "error": why.removeprefix(f"{name}: "), "since": _time(since)}
+            _record(recorder, "source.lost", data, f"source.{name}", _LOST)
         quiet = source.silent_since is not None and now - source.silent_since > window
-        if why is not None and key not in recorder.state.told:
-            error = why.removeprefix(f"{name}: ")
-            data = {"source": name, "error": error, "since": _time(source.silent_since or source.newest)}
-            _record(recorder, "source.lost", data, key, LOST)
-        elif why is None and not quiet and key in recorder.state.told:
-            _record(recorder, "source.recovered", {"source": name, "error": None, "since": None}, key, None)
-    for key in [key for key in recorder.state.told if key.startswith("source.")]:
-        name = key.removeprefix("source.")
-        if name not in evidence.sources:  # nobody asks it any more, or what was damaged was set aside
-            _record(recorder, "source.recovered", {"source": name, "error": None, "since": None}, key, None)
+        if name in over and (why is not None or quiet):
+            over.remove(name)
+    for name in over:  # it is back, or nobody asks it any more, or what was damaged was set aside
+        data = {"source": name, "error": None, "since": None}
+        _record(recorder, "source.recovered", data, f"source.{name}", None)
 
 
 def tell_triggers(
@@ -74,18 +83,32 @@ def tell_triggers(
     causes: dict[tuple[str, str | None], int] = {}
     for fall in falls:
         standing = fall.standing
-        if standing.deciding.shadow or fail_is_told(state, standing):
+        if standing.deciding.shadow or _is_told(state, standing):
             continue
-        key = trigger_key(standing.unit, standing.trigger.name)
-        data = _failed(fall, actions)
         unit = standing.unit.key if standing.unit is not None else None
-        causes[standing.trigger.name, unit] = _record(recorder, "trigger.failed", data, key, fail_at(now))
+        causes[standing.trigger.name, unit] = _record(
+            recorder, "trigger.failed", _failed(fall, actions), _key(standing), f"{_FAIL} {time_text(now)}"
+        )
     for standing in standings:
-        key = trigger_key(standing.unit, standing.trigger.name)
         passed = standing.result is Result.PASS and not standing.deciding.shadow
-        if passed and failing_since(recorder.state.told, key) is not None:
-            _record(recorder, "trigger.recovered", _told_of(standing), key, None)
+        if passed and _key(standing) in recorder.state.told:
+            _record(recorder, "trigger.recovered", _about(standing), _key(standing), None)
     return causes
+
+
+def _key(standing: Standing) -> str:
+    return f"trigger.{standing.unit.key if standing.unit is not None else '-'}.{standing.trigger.name}"
+
+
+def _is_told(state: State, standing: Standing) -> bool:
+    """Whether the fail of this trigger was told, and nobody changed the unit since."""
+    entry, unit = state.told.get(_key(standing)), standing.unit
+    if entry is None:
+        return False
+    if unit is None or unit.entered_at < datetime.fromisoformat(entry.partition(" ")[2]):
+        return True
+    # A trigger's own action leaves `actedAt` at its moment; whatever people do clears it or comes later.
+    return unit.acted_at is not None and unit.acted_at >= unit.entered_at
 
 
 def _failed(fall: Fall, actions: Sequence[Acted]) -> dict[str, Any]:
@@ -96,7 +119,7 @@ def _failed(fall: Fall, actions: Sequence[Acted]) -> dict[str, Any]:
     kept_back = next((one for one in own if one.suppressed_by is not None), None)
     spared = str(fall.spared) if fall.spared is not None else kept_back.suppressed_by if kept_back else None
     return {
-        **_told_of(standing),
+        **_about(standing),
         "action": done.action if done else None,
         "suppressedBy": None if done else spared,
         "others": None if standing.others is None else to_json(standing.others),
@@ -104,7 +127,7 @@ def _failed(fall: Fall, actions: Sequence[Acted]) -> dict[str, Any]:
     }
 
 
-def _told_of(standing: Standing) -> dict[str, Any]:
+def _about(standing: Standing) -> dict[str, Any]:
     return {
         "trigger": standing.trigger.name,
         "rollout": standing.deciding.rollout,
@@ -140,4 +163,4 @@ def _record(recorder: Recorder, event: str, data: dict[str, Any], key: str, valu
 
 
 def _time(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")
+    return None if at is None else time_text(at)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from deployguard.codec import JSON
 from deployguard.errors import Code, fail
+from deployguard.guard.clock import steady
 from deployguard.state import SCHEMA_VERSION, Actor, Change, Draft, Event, LogHead, State, Via, changes
 from deployguard.store import damage
 from deployguard.store.document import DamagedError, Document, NewerError, decode, encode
@@ -224,6 +225,9 @@ class FileStore:
                 now="nothing was changed (exit 5)",
             )
         revision = current.revision + 1
+        now = steady(
+            current.head.time, now
+        )  # the log's times never run back by the seconds that a clock is corrected by
         drafts = (*change.events, *self._upkeep(opened, change))
         events, lines = seal(drafts, current.head, environment=self.environment, revision=revision, now=now)
         last = (events[-1].seq, events[-1].hash) if events else (current.head.seq, current.head.hash)

@@ -206,13 +206,19 @@ def test_a_clock_set_back_moves_anchors_and_entry_times_that_are_later_to_now_an
     play.now = START + 10 * H
     play.start(HEAVY_FLAG)
     rollout = replace(play.state.rollouts[HEAVY_FLAG], acted_at=START)
-    play.state = replace(play.state, rollouts={HEAVY_FLAG: rollout})
+    told = {
+        "trigger.x.errors": "fail 2026-11-23T20:00:00Z",
+        "trigger.x.slow": "fail 2026-11-01T00:00:00Z",
+        "check.a": "fail",
+    }
+    play.state = replace(play.state, rollouts={HEAVY_FLAG: rollout}, told=told)
     wall = START + 2 * H
     now, change = settle(play.state, wall, ROBOT)
     moved = change.state.rollouts[HEAVY_FLAG]
     assert now == wall
     assert (moved.started_at, moved.entered_at, moved.anchor, moved.acted_at) == (wall, wall, wall, None)
     assert change.state.flag(OTHER_FLAG).updated_at == START  # earlier than now: untouched
+    assert change.state.told == {**told, "trigger.x.errors": f"fail {wall.isoformat().replace('+00:00', 'Z')}"}
     (draft,) = change.events
     assert (draft.type, draft.data["by"]) == ("clock.jumped", "8h")
 

@@ -185,3 +185,30 @@ def test_a_persons_move_after_the_clock_was_set_back_settles_it_in_the_same_comm
     moves.move(session, Ask(move=MoveKind.PAUSE, flag="hero"))
     assert [event.type for event in session.store.events()][-2:] == ["clock.jumped", "rollout.paused"]
     assert session.store.read().rollouts["hero"].anchor == play.clock.now
+
+
+def test_a_clock_that_is_corrected_by_minutes_never_turns_the_logs_times_back(play: Stage) -> None:
+    session = play.session()
+    moves.move(session, Ask(move=MoveKind.START, flag="hero"))
+    play.clock.passes(minutes=-4)
+    moves.move(session, Ask(move=MoveKind.PAUSE, flag="hero"))
+    first, second = [event.time for event in session.store.events()][-2:]
+    assert first == second == session.store.read().head.time
+    assert "clock.jumped" not in [event.type for event in session.store.events()]
+
+
+def test_a_fail_that_returns_after_the_clock_was_set_back_is_told_again(play: Stage) -> None:
+    session, watch = play.session(), play.watch()
+    moves.move(session, Ask(move=MoveKind.START, flag="hero"))
+    play.plays(watch, 1)
+    play.app.breaks.add("hero")
+    back = MoveKind.RETRY
+
+    def failed() -> int:
+        return sum(event.type == "trigger.failed" for event in session.store.events())
+
+    assert play.plays(watch, 3, until=lambda: failed() == 1)
+    play.clock.passes(days=-1)
+    moves.move(session, Ask(move=back, flag="hero"))
+    assert play.plays(watch, 3, until=lambda: failed() == 2)
+    watch.leave("the test is over")
