@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from deployguard.errors import Code, Offer, Place, Problem
+from deployguard.flags.stale import StaleFlag
+from deployguard.flags.values import Rung
 from deployguard.guard.values import (
     Acted,
     Cause,
@@ -17,10 +19,49 @@ from deployguard.guard.values import (
     Verdict,
     Window,
 )
-from deployguard.operations import values as v
+from deployguard.operations.values.flags import Answer, FlagDetail, FlagHistory, StaleFlags
+from deployguard.operations.values.releases import (
+    Deployed,
+    DeployPlan,
+    PlannedCommand,
+    PlannedRollout,
+    ReportRow,
+    Reports,
+    Unseen,
+)
+from deployguard.operations.values.rollouts import (
+    FlagChange,
+    FlagPosition,
+    Moved,
+    PlannedStep,
+    RolloutPlan,
+    RolloutPlans,
+    RolloutRow,
+    RolloutsStatus,
+    StepRow,
+    Told,
+    TriggerLine,
+)
+from deployguard.operations.values.status import ControllerInfo, FlagRow, FlagsStatus
+from deployguard.operations.values.takeback import Emergency, RollbackHistory, RollbackRow, Undone
+from deployguard.operations.values.upkeep import AlertTest, Backup, ConfigSummary, Finding, Findings, Initialised
+from deployguard.operations.values.watching import (
+    ChecksRound,
+    Forgotten,
+    Gate,
+    GateRow,
+    Imported,
+    MetricLine,
+    MonitoringStatus,
+    Overview,
+    Round,
+)
 from deployguard.state import CommandRun, Phase
+from deployguard.story.headline import Headline
+from deployguard.story.history import HistoryRow
 from deployguard.story.report import Report
 from deployguard.story.report.values import Outcome, ReportAct, ReportRollout, ReportStep
+from deployguard.telemetry.samples import EndpointFigures
 
 NOW = datetime(2026, 11, 24, 13, 32, 10, tzinfo=UTC)
 ZONE = timezone(timedelta(hours=1))
@@ -36,17 +77,18 @@ LEAD, HERO, LOFTS, PROOF, OWNER, CURRENCY, BOOKING, ANALYTICS = (
     "advanced_booking_functionality",
     "analytics_conversion_optimization",
 )
-WATCHER = v.Watcher(
+WATCHER = ControllerInfo(
     name="deploy@build-1",
     host="build-1",
     pid=4121,
     via="watch",
+    since=NOW - 12 * 60 * S,
     last_tick_at=NOW - 2 * S,
     interval=10 * S,
     alive=True,
 )
 STEPS = tuple(
-    v.StepRow(percentage=p * 100, hold=hold, name=None)
+    StepRow(percentage=p * 100, hold=hold, name=None)
     for p, hold in ((5, 24 * H), (15, 24 * H), (30, 24 * H), (50, 48 * H), (75, 48 * H), (100, None))
 )
 BECAUSE = "errorRate (14.2%) > 10% among 1,204 requests of its users; 0.4% among the others; 171 of its requests failed"
@@ -54,9 +96,9 @@ CALM = (0.05,) * 12
 RISING = (0.1, 0.1, 0.1, 0.2, 0.4, 0.6, 0.7, 0.9, 1.1, 1.2, 1.4, 1.4, 1.4)
 
 
-def flags() -> tuple[v.FlagRow, ...]:
-    def row(key: str, **fields: Any) -> v.FlagRow:
-        return v.FlagRow(flag_id=key, seed=key, **{"reach": fields.get("percentage", 0), **fields})
+def flags() -> tuple[FlagRow, ...]:
+    def row(key: str, **fields: Any) -> FlagRow:
+        return FlagRow(flag_id=key, seed=key, **{"reach": fields.get("percentage", 0), **fields})
 
     done = {"enabled": True, "percentage": 10_000, "phase": "completed", "rollout": LEAD, "step": 6, "steps": 6}
     return (
@@ -101,9 +143,9 @@ def flags() -> tuple[v.FlagRow, ...]:
     )
 
 
-def lines(*, harm: bool = False) -> tuple[v.TriggerLine, ...]:
-    def line(name: str, verdict: str, **fields: Any) -> v.TriggerLine:
-        return v.TriggerLine(trigger=name, verdict=verdict, **{"spark": CALM, "samples": 2_804, **fields})
+def lines(*, harm: bool = False) -> tuple[TriggerLine, ...]:
+    def line(name: str, verdict: str, **fields: Any) -> TriggerLine:
+        return TriggerLine(trigger=name, verdict=verdict, **{"spark": CALM, "samples": 2_804, **fields})
 
     return (
         line("high-error-rate", "fail", metric="errorRate", limit="> 10%", exposed="14.2%", everyone="4.5%",
@@ -117,7 +159,7 @@ def lines(*, harm: bool = False) -> tuple[v.TriggerLine, ...]:
     )  # fmt: skip
 
 
-def rollout(key: str = LOFTS, **fields: Any) -> v.RolloutRow:
+def rollout(key: str = LOFTS, **fields: Any) -> RolloutRow:
     usual: dict[str, Any] = {
         "riders": (),
         "phase": "progressing",
@@ -135,10 +177,10 @@ def rollout(key: str = LOFTS, **fields: Any) -> v.RolloutRow:
         "nearest": "poor-web-vitals 2.41s of 4s",
         "strategy": "gradual",
     }
-    return v.RolloutRow(rollout=key, **{**usual, **fields})
+    return RolloutRow(rollout=key, **{**usual, **fields})
 
 
-def taken_back() -> v.RolloutRow:
+def taken_back() -> RolloutRow:
     return rollout(
         PROOF,
         phase="rolled_back",
@@ -160,7 +202,7 @@ def taken_back() -> v.RolloutRow:
     )
 
 
-def paused() -> v.RolloutRow:
+def paused() -> RolloutRow:
     return rollout(
         OWNER,
         phase="paused",
@@ -213,22 +255,22 @@ def sources() -> tuple[SourceState, ...]:
     )
 
 
-def told() -> tuple[v.Told, ...]:
+def told() -> tuple[Told, ...]:
     sentence = f"{PROOF} taken back from 30% after 2m 10s: {BECAUSE}. Undo: deployguard rollback undo rb-12 --env prod"
     return (
-        v.Told(seq=9, type="rollout.rolledBack", severity="critical", time=NOW - 20 * S, sentence=sentence,
+        Told(seq=9, type="rollout.rolledBack", severity="critical", time=NOW - 20 * S, sentence=sentence,
                short=f"{PROOF} taken back from 30%"),
-        v.Told(seq=8, type="rollout.advanced", severity="info", time=NOW - 9 * H,
+        Told(seq=8, type="rollout.advanced", severity="info", time=NOW - 9 * H,
                sentence=f"{LOFTS} 15% → 30%, step 3 of 6 after 24h; 4 triggers passed; 13,310 users saw it",
                short=f"{LOFTS} 15% → 30%: step 3 of 6, 24h held, 4 passed"),
     )  # fmt: skip
 
 
-def overview(**fields: Any) -> v.Overview:
+def overview(**fields: Any) -> Overview:
     usual: dict[str, Any] = {
         "revision": 418,
         "controller": WATCHER,
-        "headline": v.Headline(
+        "headline": Headline(
             state="back",
             users="1,204 requests of its users met the fault.",
             cause=f"{BECAUSE}.",
@@ -241,19 +283,19 @@ def overview(**fields: Any) -> v.Overview:
         "sources": sources(),
         "events": told(),
         "next": (
-            v.NextCommand(command=f"deployguard deploy prod --retry {PROOF}", does="when it is mended"),
-            v.NextCommand(command="deployguard rollback undo rb-12 --env prod", does="it was no fault: 30%, paused"),
+            Offer(command=f"deployguard deploy prod --retry {PROOF}", does="when it is mended"),
+            Offer(command="deployguard rollback undo rb-12 --env prod", does="it was no fault: 30%, paused"),
         ),
     }
-    return v.Overview(environment=ENV, at=NOW, **{**usual, **fields})
+    return Overview(environment=ENV, at=NOW, **{**usual, **fields})
 
 
-def changes(*pairs: tuple[str, int, int, str | None]) -> tuple[v.FlagChange, ...]:
+def changes(*pairs: tuple[str, int, int, str | None]) -> tuple[FlagChange, ...]:
     return tuple(
-        v.FlagChange(
+        FlagChange(
             flag_id=key,
-            from_=v.FlagPosition(enabled=was > 0, percentage=was),
-            to=v.FlagPosition(enabled=now > 0, percentage=now),
+            from_=FlagPosition(enabled=was > 0, percentage=was),
+            to=FlagPosition(enabled=now > 0, percentage=now),
             state=state,
         )
         for key, was, now, state in pairs
@@ -302,40 +344,40 @@ def report() -> Report:
     )  # fmt: skip
 
 
-def plan() -> v.RolloutPlan:
+def plan() -> RolloutPlan:
     at, steps = NOW, []
     for number, row in enumerate(STEPS, 1):
         steps.append(
-            v.PlannedStep(
+            PlannedStep(
                 step=number, percentage=row.percentage, hold=row.hold, from_=at, seen_by=43 * row.percentage // 100,
                 name="majority of the traffic" if number == 5 else None,
             )
         )  # fmt: skip
         at += row.hold or timedelta(0)
-    return v.RolloutPlan(
+    return RolloutPlan(
         environment=ENV, rollout=LOFTS, riders=(HERO,), strategy="gradual", steps=tuple(steps), users_per_day=4_320,
         measured_users_per_day=89_300, requires={LEAD: 10_000}, ends_at=at, total=at - NOW, at=NOW,
     )  # fmt: skip
 
 
-def deploy_plan() -> v.DeployPlan:
+def deploy_plan() -> DeployPlan:
     command = {"timeout": 10 * M, "found": True}
-    return v.DeployPlan(
+    return DeployPlan(
         environment=ENV,
         base_url="https://www.example.com",
         version="2.13.0",
         at=NOW,
         confirm="name",
         commands=(
-            v.PlannedCommand(text="npm ci", program="npm", **command),
-            v.PlannedCommand(text="npm run build", program="npm", **command),
-            v.PlannedCommand(text="vercel deploy --prod", program="vercel", **command),
+            PlannedCommand(text="npm ci", program="npm", **command),
+            PlannedCommand(text="npm run build", program="npm", **command),
+            PlannedCommand(text="vercel deploy --prod", program="vercel", **command),
         ),
-        rollback=(v.PlannedCommand(text="vercel rollback", program="vercel", **command),),
+        rollback=(PlannedCommand(text="vercel rollback", program="vercel", **command),),
         checks=checks()[:2],
         stable=M,
         starts=(
-            v.PlannedRollout(
+            PlannedRollout(
                 rollout=LEAD, riders=(HERO, CURRENCY), strategy="gradual",
                 percentages=tuple(step.percentage for step in STEPS), ends_at=NOW + 168 * H, total=168 * H,
             ),
@@ -343,7 +385,7 @@ def deploy_plan() -> v.DeployPlan:
         stays=(rollout(),),
         off=(flags()[3],),
         unseen=(
-            v.Unseen(
+            Unseen(
                 what="web vitals", trigger="poor-web-vitals", consequence="so poor-web-vitals never fires",
                 mend="deployguard monitoring import FILE --env prod  # lines of type vital",
             ),
@@ -352,8 +394,8 @@ def deploy_plan() -> v.DeployPlan:
     )  # fmt: skip
 
 
-def deployed() -> v.Deployed:
-    return v.Deployed(
+def deployed() -> Deployed:
+    return Deployed(
         release_id="r-29",
         environment=ENV,
         version="2.13.0",
@@ -372,72 +414,72 @@ def deployed() -> v.Deployed:
     )
 
 
-def gate(result: str, code: int, *rows: v.GateRow) -> v.Gate:
-    return v.Gate(result=result, environment=ENV, rollouts=rows, exit_code=code, took=timedelta(milliseconds=300),
+def gate(result: str, code: int, *rows: GateRow) -> Gate:
+    return Gate(result=result, environment=ENV, rollouts=rows, exit_code=code, took=timedelta(milliseconds=300),
                   notes=("cannot see web vitals; poor-web-vitals is not connected and does not hold",),
                   last_tick_at=NOW - 89 * M, last_watcher="deploy@build-1")  # fmt: skip
 
 
-def gate_row(key: str, share: int, result: str, text: str, detail: str | None = None) -> v.GateRow:
-    return v.GateRow(
+def gate_row(key: str, share: int, result: str, text: str, detail: str | None = None) -> GateRow:
+    return GateRow(
         rollout=key, percentage=share, phase="progressing", step=1, steps=6, result=result, text=text, detail=detail
     )
 
 
-def moved(**fields: Any) -> v.Moved:
+def moved(**fields: Any) -> Moved:
     usual: dict[str, Any] = {
         "revision": 77, "move": "set", "flag_id": HERO, "changed": True, "by": "maria", "at": NOW,
         "flags": changes((HERO, 0, 5_000, None)),
     }  # fmt: skip
-    return v.Moved(environment=ENV, **{**usual, **fields})
+    return Moved(environment=ENV, **{**usual, **fields})
 
 
 def every_value() -> dict[str, Any]:
     """Each view by its name; `live` and the errors are drawn by functions of their own."""
     return {
-        "status": v.FlagsStatus(environment=ENV, revision=418, controller=WATCHER, flags=flags(), at=NOW),
-        "status, nobody watches": v.FlagsStatus(
+        "status": FlagsStatus(environment=ENV, revision=418, controller=WATCHER, flags=flags(), at=NOW),
+        "status, nobody watches": FlagsStatus(
             environment=ENV, revision=418, controller=replace(WATCHER, alive=False), flags=flags(), at=NOW,
             warnings=(f"{BOOKING} has left the config while it is above 0%",),
         ),
-        "show": v.FlagDetail(
+        "show": FlagDetail(
             environment=ENV, revision=418, flag=replace(flags()[3], description="Reviews and testimonials"),
             because=BECAUSE, requirements={LEAD: 10_000}, at=NOW,
             targeting={"rules": ["plan in ['pro', 'team']"], "countries": ["DZ"]}, targeting_from="state",
             history=(
-                v.HistoryRow(at=NOW - 20 * S, flag_id=PROOF, from_=3_000, to=0, by="controller", why="high-error-rate"),
-                v.HistoryRow(at=NOW - 150 * S, flag_id=PROOF, from_=1_500, to=3_000, by="controller",
+                HistoryRow(at=NOW - 20 * S, flag_id=PROOF, from_=3_000, to=0, by="controller", why="high-error-rate"),
+                HistoryRow(at=NOW - 150 * S, flag_id=PROOF, from_=1_500, to=3_000, by="controller",
                              why="step 3 of 6, 24h held, 4 triggers passed"),
-                v.HistoryRow(at=NOW - 48 * H, flag_id=PROOF, from_=0, to=500, by="github-actions (run 8817)",
+                HistoryRow(at=NOW - 48 * H, flag_id=PROOF, from_=0, to=500, by="github-actions (run 8817)",
                              why="rollout started by r-31"),
             ),
         ),
-        "history": v.FlagHistory(
+        "history": FlagHistory(
             environment=ENV, flag_id=None,
             history=(
-                v.HistoryRow(at=NOW, flag_id=PROOF, from_=3_000, to=0, by="controller",
+                HistoryRow(at=NOW, flag_id=PROOF, from_=3_000, to=0, by="controller",
                              why=f"rollback rb-12: {BECAUSE}"),
-                v.HistoryRow(at=NOW - 300 * H, flag_id=HERO, by="maria", why="targeting changed by hand"),
+                HistoryRow(at=NOW - 300 * H, flag_id=HERO, by="maria", why="targeting changed by hand"),
             ),
         ),
-        "answer": v.Answer(
+        "answer": Answer(
             flag_id=LOFTS, targeting_key="u-4711", value=False, variant="off", reason="SPLIT", bucket=8_312,
             decided_by="bucket", environment=ENV, on_from=8_313, on_from_step=6,
             ladder=(
-                v.Rung(name="enabled", passed=True, text="yes"),
-                v.Rung(name="requires", passed=True, text=f"{LEAD} is on for u-4711"),
-                v.Rung(name="deny list", passed=True, text="not on it"),
-                v.Rung(name="allow list", passed=None, text="not on it"),
-                v.Rung(name="targeting", passed=True, text="no country, region or rule asked"),
-                v.Rung(name="bucket", passed=False, text="8,312 of 10,000; on below 3,000 (30%)"),
+                Rung(name="enabled", passed=True, text="yes"),
+                Rung(name="requires", passed=True, text=f"{LEAD} is on for u-4711"),
+                Rung(name="deny list", passed=True, text="not on it"),
+                Rung(name="allow list", passed=None, text="not on it"),
+                Rung(name="targeting", passed=True, text="no country, region or rule asked"),
+                Rung(name="bucket", passed=False, text="8,312 of 10,000; on below 3,000 (30%)"),
             ),
         ),
-        "stale": v.StaleFlags(
+        "stale": StaleFlags(
             environment=ENV, older_than=720 * H,
-            flags=(v.StaleRow(flag_id=LEAD, why="at 100% for 41d", percentage=10_000, owner="web@example.com"),
-                   v.StaleRow(flag_id=OWNER, why="expired on 2026-03-31", percentage=750)),
+            flags=(StaleFlag(flag_id=LEAD, why="at 100% for 41d", percentage=10_000, owner="web@example.com"),
+                   StaleFlag(flag_id=OWNER, why="expired on 2026-03-31", percentage=750)),
         ),
-        "stale, none": v.StaleFlags(environment=ENV, older_than=720 * H),
+        "stale, none": StaleFlags(environment=ENV, older_than=720 * H),
         "set": moved(warning=f"It reaches 10% of users, not 50%: it requires {LEAD}, which is at 20% under another "
                      "seed, and 50% of 20% is 10%.", reach=1_000),
         "abort": moved(move="abort", flag_id=LEAD, rollback_id="rb-3",
@@ -445,69 +487,69 @@ def every_value() -> dict[str, Any]:
         "start": moved(move="start", flag_id=LEAD, flags=changes((LEAD, 0, 500, None), (HERO, 0, 500, None)),
                        rollout=rollout(LEAD, riders=(HERO,), step=1, percentage=500)),
         "nothing to do": moved(changed=False, flags=()),
-        "rollouts, one": v.RolloutsStatus(
+        "rollouts, one": RolloutsStatus(
             environment=ENV, revision=416, rollouts=(rollout(),), controller=WATCHER, at=NOW
         ),
-        "rollouts, taken back": v.RolloutsStatus(
+        "rollouts, taken back": RolloutsStatus(
             environment=ENV, revision=416, rollouts=(taken_back(),), controller=WATCHER, at=NOW
         ),
-        "rollouts, paused": v.RolloutsStatus(
+        "rollouts, paused": RolloutsStatus(
             environment=ENV, revision=416, rollouts=(paused(),), controller=None, at=NOW
         ),
-        "rollouts": v.RolloutsStatus(
+        "rollouts": RolloutsStatus(
             environment=ENV, revision=416, rollouts=(taken_back(), rollout(riders=(HERO, CURRENCY)), paused()),
             controller=None, at=NOW,
         ),
-        "plans": v.RolloutPlans(environment=ENV, plans=(plan(), replace(plan(), users_per_day=None))),
-        "emergency": v.Emergency(
+        "plans": RolloutPlans(environment=ENV, plans=(plan(), replace(plan(), users_per_day=None))),
+        "emergency": Emergency(
             rollback_id="rb-13", environment=ENV, revision=421, by="maria", at=NOW, version="2.14.0",
             rollback_commands=("vercel rollback",), notes=("the state was damaged and was rebuilt from the audit log",),
-            left_on=(v.FlagRow(flag_id="legacy_api_v1", enabled=True, percentage=10_000, permanent=True),),
+            left_on=(FlagRow(flag_id="legacy_api_v1", enabled=True, percentage=10_000, permanent=True),),
             flags=changes((LEAD, 10_000, 0, None), (LOFTS, 3_000, 0, None), (OWNER, 750, 0, None)),
         ),
-        "emergency, nothing on": v.Emergency(
+        "emergency, nothing on": Emergency(
             rollback_id=None, environment=ENV, revision=421, at=NOW,
-            left_on=(v.FlagRow(flag_id="legacy_api_v1", enabled=True, percentage=10_000, permanent=True),),
+            left_on=(FlagRow(flag_id="legacy_api_v1", enabled=True, percentage=10_000, permanent=True),),
         ),
-        "undone": v.Undone(
+        "undone": Undone(
             rollback_id="rb-14", undoes="rb-13", environment=ENV, revision=424, at=NOW, waiting=(LOFTS, OWNER),
             flags=changes((LEAD, 0, 10_000, "completed"), (LOFTS, 0, 3_000, "paused"), (OWNER, 0, 750, "paused")),
             left_alone=changes((HERO, 0, 1_000, None)),
         ),
-        "rollbacks": v.RollbackHistory(
+        "rollbacks": RollbackHistory(
             environment=ENV,
             rollbacks=(
-                v.RollbackRow(rollback_id="rb-14", at=NOW, kind="undo", change="4 back", what="undo of rb-13",
+                RollbackRow(rollback_id="rb-14", at=NOW, kind="undo", change="4 back", what="undo of rb-13",
                               by="maria"),
-                v.RollbackRow(rollback_id="rb-13", at=NOW - M, kind="emergency", change="5 off",
+                RollbackRow(rollback_id="rb-13", at=NOW - M, kind="emergency", change="5 off",
                               what="emergency, undone by rb-14", by="maria"),
-                v.RollbackRow(rollback_id="rb-12", at=NOW - H, kind="flag", change="30% → 0%", what=PROOF,
+                RollbackRow(rollback_id="rb-12", at=NOW - H, kind="flag", change="30% → 0%", what=PROOF,
                               by="high-error-rate"),
             ),
         ),
-        "monitoring": v.MonitoringStatus(
+        "monitoring": MonitoringStatus(
             environment=ENV, revision=416, at=NOW, window=5 * M, passing=4, judged=4, controller=WATCHER,
             sources=sources(), checks=checks()[:2],
             metrics=(
-                v.MetricLine(metric="errorRate", now="0.4%", limit="> 10%", samples=9_312, verdict="pass",
+                MetricLine(metric="errorRate", now="0.4%", limit="> 10%", samples=9_312, verdict="pass",
                              spark=(0.1,) * 24),
-                v.MetricLine(metric="avg(responseTime)", now="412ms", limit="> 5s", samples=9_312, verdict="pass",
+                MetricLine(metric="avg(responseTime)", now="412ms", limit="> 5s", samples=9_312, verdict="pass",
                              spark=(0.2,) * 24),
-                v.MetricLine(metric="p75(lcp)", now=None, limit="> 4s", samples=0, verdict="inconclusive",
+                MetricLine(metric="p75(lcp)", now=None, limit="> 4s", samples=0, verdict="inconclusive",
                              spark=(None,) * 24),
-                v.MetricLine(metric="p75(cls)", now="0.08", limit=None, samples=706),
+                MetricLine(metric="p75(cls)", now="0.08", limit=None, samples=706),
             ),
             endpoints=(
-                v.EndpointLine(endpoint="/", requests=3_911, errors=0.1, average_ms=212, p95_ms=641),
-                v.EndpointLine(endpoint="/checkout/*", requests=402, errors=3.7, average_ms=1_210, p95_ms=2_840),
-                v.EndpointLine(endpoint="other (61)", requests=9, errors=0, average_ms=None, p95_ms=None),
+                EndpointFigures(endpoint="/", requests=3_911, errors=0.1, average_ms=212, p95_ms=641),
+                EndpointFigures(endpoint="/checkout/*", requests=402, errors=3.7, average_ms=1_210, p95_ms=2_840),
+                EndpointFigures(endpoint="other (61)", requests=9, errors=0, average_ms=None, p95_ms=None),
             ),
         ),
-        "checks": v.ChecksRound(environment=ENV, at=NOW, checks=checks()),
-        "checks, fine": v.ChecksRound(environment=ENV, at=NOW, checks=checks()[:2]),
-        "round": v.Round(environment=ENV, revision=9, verdicts=verdicts(), turned_off=(PROOF,), at=NOW, events=told(),
+        "checks": ChecksRound(environment=ENV, at=NOW, checks=checks()),
+        "checks, fine": ChecksRound(environment=ENV, at=NOW, checks=checks()[:2]),
+        "round": Round(environment=ENV, revision=9, verdicts=verdicts(), turned_off=(PROOF,), at=NOW, events=told(),
                          actions=(Acted(action="reduce", flag_id=LOFTS, suppressed_by="a cooldown until 14:41:00"),)),
-        "round, looked on": v.Round(environment=ENV, revision=9, verdicts=verdicts(), acted=False, controller=WATCHER,
+        "round, looked on": Round(environment=ENV, revision=9, verdicts=verdicts(), acted=False, controller=WATCHER,
                                     at=NOW),
         "gate, passed": gate("passed", 0, gate_row(LOFTS, 3_000, "passed", "3 of 3 triggers pass")),
         "gate, failed": gate("failed", 1, gate_row(LOFTS, 3_000, "passed", "4 of 4 triggers pass"),
@@ -519,18 +561,18 @@ def every_value() -> dict[str, Any]:
                                                          "poor-web-vitals: 31 of 50 samples, ready about 14:41")),
         "gate, no rollout": gate("no-rollout", 0),
         "gate, nobody": gate("no-controller", 4, gate_row(LOFTS, 3_000, "passed", "3 of 3 triggers pass")),
-        "imported": v.Imported(environment=ENV, accepted=1_204, refused=3, dropped_future=1, requests=1_000,
+        "imported": Imported(environment=ENV, accepted=1_204, refused=3, dropped_future=1, requests=1_000,
                                vitals=204, with_user=900),
-        "forgotten": v.Forgotten(environment=ENV, source="nginx", configured=True),
+        "forgotten": Forgotten(environment=ENV, source="nginx", configured=True),
         "deployed": deployed(),
         "deployed, watched": replace(deployed(), watched_by=WATCHER, rollouts=()),
-        "reports": v.Reports(
+        "reports": Reports(
             environment=ENV,
-            reports=(v.ReportRow(release_id="r-31", version="2.14.0", started_at=NOW, finished_at=NOW,
+            reports=(ReportRow(release_id="r-31", version="2.14.0", started_at=NOW, finished_at=NOW,
                                  outcome="1 rollout taken back", by="github-actions (run 8817)"),),
         ),
         "report": report(),
-        "init": v.Initialised(
+        "init": Initialised(
             wrote=(("deployment-config.json", "8 flags, 3 strategies, 4 triggers"),
                    ("deployment-config.schema.json", "your editor completes and checks by it")),
             changed=((".gitignore", "state/ is not committed"),),
@@ -538,21 +580,21 @@ def every_value() -> dict[str, Any]:
                           ("prod", "https://www.example.com", "gradual: 5% to 100% in 168h or more")),
             package_json=True, npm_scripts={"deploy:enhanced:dev": "x", "rollback:emergency": "y"},
         ),
-        "config": v.ConfigSummary(file="/srv/app/deployment-config.json", valid=True, flags=8, strategies=3, triggers=4,
+        "config": ConfigSummary(file="/srv/app/deployment-config.json", valid=True, flags=8, strategies=3, triggers=4,
                                   environment=ENV, read_at=NOW, in_force=True, keep_their_steps=(LOFTS,)),
-        "doctor": v.Findings(
+        "doctor": Findings(
             environment=ENV, at=NOW,
             findings=(
-                v.Finding(subject="config", level="ok", found="valid, 8 flags; the controller uses this version"),
-                v.Finding(subject="controller", level="mend", found="none: nothing is watching prod since 13:02:11",
+                Finding(subject="config", level="ok", found="valid, 8 flags; the controller uses this version"),
+                Finding(subject="controller", level="mend", found="none: nothing is watching prod since 13:02:11",
                           command="deployguard watch --env prod"),
-                v.Finding(subject="users", level="know", found="9,312 requests in 5m, none with a user id: only "
+                Finding(subject="users", level="know", found="9,312 requests in 5m, none with a user id: only "
                           "everyone is judged", mend="add $cookie_dg_id to nginx's log_format"),
             ),
         ),
-        "backup": v.Backup(environment=ENV, file="state/backup-20261124T020000Z.tar", revision=418, events=1_204,
+        "backup": Backup(environment=ENV, file="state/backup-20261124T020000Z.tar", revision=418, events=1_204,
                            bytes=2_100_000),
-        "alerts": v.AlertTest(environment=ENV, results=(("ops", True, "delivered"),
+        "alerts": AlertTest(environment=ENV, results=(("ops", True, "delivered"),
                                                         ("hook", False, "503 after 4 tries"))),
     }  # fmt: skip
 

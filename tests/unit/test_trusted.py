@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from deployguard.codec import Percentage, dumps, from_json, loads, spell, to_json
 from deployguard.guard.values import Verdict
-from deployguard.operations.values import FlagRow
+from deployguard.operations.values.status import FlagRow
 from deployguard.state import (
     Actor,
     CommandRun,

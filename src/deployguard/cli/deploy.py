@@ -11,7 +11,7 @@ from deployguard.cli.words import By, Reason
 from deployguard.errors import Code, Offer, fail
 
 if TYPE_CHECKING:
-    from deployguard.operations.values import DeployPlan
+    from deployguard.operations.values.releases import DeployPlan
 
 
 def deploy(

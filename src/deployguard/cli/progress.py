@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from deployguard.cli.context import Run
 from deployguard.operations.protocol import DeployWatch
-from deployguard.operations.values import ChecksRound, RolloutRow
+from deployguard.operations.values.rollouts import RolloutRow
+from deployguard.operations.values.watching import ChecksRound
 
 
 def progress(current: Run) -> DeployWatch:

@@ -15,7 +15,7 @@ from deployguard.cli.watch_lines import PASSING, LogView, in_a_line
 from deployguard.cli.words import duration
 from deployguard.errors import Code, DeployguardError, fail
 from deployguard.operations.protocol import Operations
-from deployguard.operations.values import Round
+from deployguard.operations.values.watching import Round
 
 if TYPE_CHECKING:
     from deployguard.cli.watch_live import TerminalView

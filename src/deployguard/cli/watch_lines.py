@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from deployguard.cli.context import Run
 from deployguard.errors import Code, Problem
 from deployguard.operations.protocol import Operations
-from deployguard.operations.values import Round
+from deployguard.operations.values.watching import Round
 
 QUIET = timedelta(hours=1)
 SHORTEST_S = 0.2

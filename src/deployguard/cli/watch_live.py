@@ -8,7 +8,7 @@ from deployguard.cli.context import Run
 from deployguard.cli.watch_lines import PASSING, SHORTEST_S, in_a_line
 from deployguard.errors import DeployguardError
 from deployguard.operations.protocol import Operations
-from deployguard.operations.values import Overview, Round
+from deployguard.operations.values.watching import Overview, Round
 
 DRAW_EVERY_S = 1.0
 

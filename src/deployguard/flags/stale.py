@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from deployguard.codec import Percentage
 from deployguard.config.units import FULL, format_duration
 from deployguard.config.values import Flag
 from deployguard.state import FlagState, State
@@ -17,7 +18,7 @@ class StaleFlag:
 
     flag_id: str
     why: str  # `at 100% for 41d`, `expired on 2026-03-31`, `no owner`; several separated by `; `
-    percentage: int
+    percentage: Percentage
     since: datetime | None
     owner: str | None
 

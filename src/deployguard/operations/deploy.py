@@ -22,7 +22,8 @@ from deployguard.operations import aftermath, deploy_words, plan, reports, rows
 from deployguard.operations.lease import Heartbeat
 from deployguard.operations.protocol import DeployAsk, DeployWatch
 from deployguard.operations.running import never, really_ran, run_recorded
-from deployguard.operations.values import ChecksRound, Deployed
+from deployguard.operations.values.releases import Deployed
+from deployguard.operations.values.watching import ChecksRound
 from deployguard.rollout import release as releases
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Move, MoveKind

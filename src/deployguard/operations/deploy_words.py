@@ -8,7 +8,9 @@ from deployguard.effects.commands import Finished
 from deployguard.errors import Code, Offer, Problem
 from deployguard.operations import judged, plan, rows
 from deployguard.operations.running import how
-from deployguard.operations.values import ChecksRound, Deployed, NextStep, RolloutRow
+from deployguard.operations.values.releases import Deployed, NextStep
+from deployguard.operations.values.rollouts import RolloutRow
+from deployguard.operations.values.watching import ChecksRound
 from deployguard.session import Session
 from deployguard.state import Release, ReleasePhase, State
 from deployguard.store.locks import read_controller
@@ -97,7 +99,7 @@ def deployed(session: Session, version: str | None, release: Release, after: Sta
     live = tuple(rollout for rollout in after.rollouts.values() if rollout.phase.live)
     started = tuple(rows.rollout_row(after, settings, one, now) for one in live if one.lead in begun)
     done = [r for r in after.releases.values() if r.phase is ReleasePhase.SUCCEEDED and r.id != release.id]
-    info = rows.watcher(read_controller(session.state_dir, session.environment, now))
+    info = read_controller(session.state_dir, session.environment, now)
     return Deployed(
         release_id=release.id,
         environment=session.environment,

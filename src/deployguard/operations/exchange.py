@@ -7,7 +7,7 @@ from deployguard.flags.exchange import import_flags
 from deployguard.operations import aftermath, judged, moves
 from deployguard.operations.protocol import Ask
 from deployguard.operations.told import told
-from deployguard.operations.values import Moved
+from deployguard.operations.values.rollouts import Moved
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Evidenced, Move, MoveKind
 from deployguard.session import Session

@@ -14,19 +14,11 @@ from deployguard.flags.exchange import export_flags
 from deployguard.flags.overrides import parse_overrides
 from deployguard.flags.stale import stale
 from deployguard.operations import rows
-from deployguard.operations.values import (
-    Answer,
-    FlagDetail,
-    FlagHistory,
-    HistoryRow,
-    Rung,
-    StaleFlags,
-    StaleRow,
-)
+from deployguard.operations.values.flags import Answer, FlagDetail, FlagHistory, StaleFlags
 from deployguard.session import Session
 from deployguard.state import Event, State
 from deployguard.story.explain import explain
-from deployguard.story.history import flag_history
+from deployguard.story.history import HistoryRow, flag_history
 
 
 def known(definitions: Mapping[str, Flag], key: str, command: str) -> Flag:
@@ -75,11 +67,7 @@ def history(session: Session, key: str | None, limit: int) -> FlagHistory:
 
 
 def _history(newest_first: tuple[Event, ...], key: str | None, limit: int) -> tuple[HistoryRow, ...]:
-    found = flag_history(newest_first, key)
-    return tuple(
-        HistoryRow(at=h.at, flag_id=h.flag_id, from_=h.from_, to=h.to, by=h.by, why=h.why, seq=h.seq)
-        for h in found[:limit]
-    )
+    return flag_history(newest_first, key)[:limit]
 
 
 def _newest_about(session: Session, key: str | None, limit: int) -> Iterator[Event]:
@@ -133,7 +121,7 @@ def evaluate(session: Session, key: str, contexts: Iterable[Context]) -> Iterato
             bucket=found.bucket,
             decided_by=found.decided_by,
             environment=session.environment,
-            ladder=tuple(Rung(name=r.name, passed=r.passed, text=r.text) for r in rules.ladder(key, context)),
+            ladder=rules.ladder(key, context),
             on_from=min(on_from, FULL) if on_from is not None else None,
             on_from_step=step,
         )
@@ -141,13 +129,10 @@ def evaluate(session: Session, key: str, contexts: Iterable[Context]) -> Iterato
 
 def stale_flags(session: Session, older_than: timedelta) -> StaleFlags:
     state, now = session.store.read(), session.clock()
-    found = stale(session.definitions(state), state, now, older_than)
     return StaleFlags(
         environment=session.environment,
         older_than=older_than,
-        flags=tuple(
-            StaleRow(flag_id=f.flag_id, why=f.why, percentage=f.percentage, since=f.since, owner=f.owner) for f in found
-        ),
+        flags=stale(session.definitions(state), state, now, older_than),
     )
 
 

@@ -2,7 +2,7 @@
 
 from deployguard.config.units import format_percentage
 from deployguard.operations import rows
-from deployguard.operations.values import FlagsStatus
+from deployguard.operations.values.status import FlagsStatus
 from deployguard.session import Session
 from deployguard.store.locks import read_controller
 
@@ -21,7 +21,7 @@ def status(session: Session) -> FlagsStatus:
     return FlagsStatus(
         environment=session.environment,
         revision=state.revision,
-        controller=rows.watcher(read_controller(session.state_dir, session.environment, now)),
+        controller=read_controller(session.state_dir, session.environment, now),
         flags=rows.flag_rows(state, settings, definitions, now),
         at=now,
         warnings=tuple(warnings),

@@ -13,8 +13,22 @@ if TYPE_CHECKING:
 
     from deployguard.codec import JSON
     from deployguard.flags.evaluate import Context
-    from deployguard.operations import values
     from deployguard.operations.protocol import Ask, DeployAsk, DeployWatch
+    from deployguard.operations.values.flags import Answer, FlagDetail, FlagHistory, StaleFlags
+    from deployguard.operations.values.releases import Deployed, DeployPlan, Reports
+    from deployguard.operations.values.rollouts import Moved, RolloutPlans, RolloutsStatus, Told
+    from deployguard.operations.values.status import FlagsStatus
+    from deployguard.operations.values.takeback import Emergency, RollbackHistory, Undone
+    from deployguard.operations.values.upkeep import AlertTest, Backup, ConfigSummary, Findings
+    from deployguard.operations.values.watching import (
+        ChecksRound,
+        Forgotten,
+        Gate,
+        Imported,
+        MonitoringStatus,
+        Overview,
+        Round,
+    )
     from deployguard.operations.watch import Watch
     from deployguard.session import Session
     from deployguard.story.report import Report
@@ -36,27 +50,27 @@ class Local:
 
     # flags
 
-    def flags_status(self) -> values.FlagsStatus:
+    def flags_status(self) -> FlagsStatus:
         from deployguard.operations import flags_status
 
         return flags_status.status(self._session)
 
-    def flag(self, key: str) -> values.FlagDetail:
+    def flag(self, key: str) -> FlagDetail:
         from deployguard.operations import flags
 
         return flags.detail(self._session, key)
 
-    def flag_history(self, key: str | None, limit: int) -> values.FlagHistory:
+    def flag_history(self, key: str | None, limit: int) -> FlagHistory:
         from deployguard.operations import flags
 
         return flags.history(self._session, key, limit)
 
-    def evaluate(self, key: str, contexts: Iterable[Context]) -> Iterable[values.Answer]:
+    def evaluate(self, key: str, contexts: Iterable[Context]) -> Iterable[Answer]:
         from deployguard.operations import flags
 
         return flags.evaluate(self._session, key, contexts)
 
-    def stale(self, older_than: timedelta) -> values.StaleFlags:
+    def stale(self, older_than: timedelta) -> StaleFlags:
         from deployguard.operations import flags
 
         return flags.stale_flags(self._session, older_than)
@@ -66,86 +80,86 @@ class Local:
 
         return flags.exported(self._session)
 
-    def import_flags(self, data: JSON, *, by: str | None, reason: str | None) -> tuple[values.Moved, ...]:
+    def import_flags(self, data: JSON, *, by: str | None, reason: str | None) -> tuple[Moved, ...]:
         from deployguard.operations import exchange
 
         return exchange.imported(self._session, data, by, reason)
 
-    def forget_flag(self, key: str, *, by: str | None, reason: str | None) -> values.Moved:
+    def forget_flag(self, key: str, *, by: str | None, reason: str | None) -> Moved:
         from deployguard.operations import moves
 
         return moves.forget(self._session, key, by, reason)
 
     # moves, rollouts, take-backs
 
-    def move(self, ask: Ask) -> values.Moved:
+    def move(self, ask: Ask) -> Moved:
         from deployguard.operations import moves
 
         return moves.move(self._session, ask)
 
-    def rollouts(self, lead: str | None = None) -> values.RolloutsStatus:
+    def rollouts(self, lead: str | None = None) -> RolloutsStatus:
         from deployguard.operations import watching
 
         return watching.rollouts(self._session, lead)
 
-    def plan(self, lead: str | None, users: int | None, rps: float | None) -> values.RolloutPlans:
+    def plan(self, lead: str | None, users: int | None, rps: float | None) -> RolloutPlans:
         from deployguard.operations import plan
 
         return plan.plan_rollouts(self._session, lead, users, rps)
 
-    def emergency(self, *, by: str | None, reason: str | None, watch: DeployWatch | None = None) -> values.Emergency:
+    def emergency(self, *, by: str | None, reason: str | None, watch: DeployWatch | None = None) -> Emergency:
         from deployguard.operations import takeback
 
         return takeback.emergency(self._session, by, reason, watch)
 
-    def undo(self, rollback_id: str | None, *, force: bool, by: str | None, reason: str | None) -> values.Undone:
+    def undo(self, rollback_id: str | None, *, force: bool, by: str | None, reason: str | None) -> Undone:
         from deployguard.operations import takeback
 
         return takeback.undo(self._session, rollback_id, force=force, by=by, reason=reason)
 
-    def rollbacks(self) -> values.RollbackHistory:
+    def rollbacks(self) -> RollbackHistory:
         from deployguard.operations import takeback
 
         return takeback.history(self._session)
 
     # watching
 
-    def overview(self) -> values.Overview:
+    def overview(self) -> Overview:
         from deployguard.operations import watching
 
         return watching.overview(self._session)
 
-    def told(self, after: int) -> tuple[values.Told, ...]:
+    def told(self, after: int) -> tuple[Told, ...]:
         from deployguard.operations import told
 
         return told.since(self._session, after)
 
-    def gate(self, lead: str | None, *, step: int | None, completed: bool) -> values.Gate:
+    def gate(self, lead: str | None, *, step: int | None, completed: bool) -> Gate:
         from deployguard.operations import gate
 
         return gate.gate(self._session, lead, step=step, completed=completed)
 
-    def monitoring(self) -> values.MonitoringStatus:
+    def monitoring(self) -> MonitoringStatus:
         from deployguard.operations import watching
 
         return watching.monitoring(self._session)
 
-    def check_now(self) -> values.ChecksRound:
+    def check_now(self) -> ChecksRound:
         from deployguard.operations import watching
 
         return watching.check_now(self._session)
 
-    def import_samples(self, lines: Iterable[bytes]) -> values.Imported:
+    def import_samples(self, lines: Iterable[bytes]) -> Imported:
         from deployguard.operations import watching
 
         return watching.import_samples(self._session, lines)
 
-    def forget_source(self, name: str) -> values.Forgotten:
+    def forget_source(self, name: str) -> Forgotten:
         from deployguard.operations import watching
 
         return watching.forget_source(self._session, name)
 
-    def watch_once(self, interval: timedelta | None) -> values.Round:
+    def watch_once(self, interval: timedelta | None) -> Round:
         from deployguard.operations import watch
 
         return watch.once(self._session, interval)
@@ -157,7 +171,7 @@ class Local:
             self._watching = Watch(self._session)
         return self._watching.take(via, interval)
 
-    def tick(self) -> values.Round:
+    def tick(self) -> Round:
         from deployguard.operations import watch
 
         return self._watching.tick() if self._watching is not None else watch.looked_on(self._session)
@@ -168,17 +182,17 @@ class Local:
 
     # releases
 
-    def plan_deploy(self, ask: DeployAsk) -> values.DeployPlan:
+    def plan_deploy(self, ask: DeployAsk) -> DeployPlan:
         from deployguard.operations import plan
 
         return plan.plan_deploy(self._session, ask)
 
-    def deploy(self, ask: DeployAsk, watch: DeployWatch) -> values.Deployed:
+    def deploy(self, ask: DeployAsk, watch: DeployWatch) -> Deployed:
         from deployguard.operations import deploy
 
         return deploy.deploy(self._session, ask, watch)
 
-    def reports(self) -> values.Reports:
+    def reports(self) -> Reports:
         from deployguard.operations import reports
 
         return reports.listed(self._session)
@@ -190,12 +204,12 @@ class Local:
 
     # upkeep
 
-    def doctor(self) -> values.Findings:
+    def doctor(self) -> Findings:
         from deployguard.operations import doctor
 
         return doctor.doctor(self._session)
 
-    def config_summary(self) -> values.ConfigSummary:
+    def config_summary(self) -> ConfigSummary:
         from deployguard.operations import upkeep
 
         return upkeep.config_summary(self._session)
@@ -205,22 +219,22 @@ class Local:
 
         return upkeep.config_shown(self._session)
 
-    def alerts_test(self, channel: str | None) -> values.AlertTest:
+    def alerts_test(self, channel: str | None) -> AlertTest:
         from deployguard.operations import upkeep
 
         return upkeep.alerts_test(self._session, channel)
 
-    def verify(self) -> values.Findings:
+    def verify(self) -> Findings:
         from deployguard.operations import upkeep
 
         return upkeep.verified(self._session)
 
-    def backup(self, file: str | None) -> values.Backup:
+    def backup(self, file: str | None) -> Backup:
         from deployguard.operations import upkeep
 
         return upkeep.backup(self._session, file)
 
-    def restore(self, file: str, *, by: str | None, reason: str | None) -> values.Backup:
+    def restore(self, file: str, *, by: str | None, reason: str | None) -> Backup:
         from deployguard.operations import upkeep
 
         return upkeep.restore(self._session, file, by, reason)

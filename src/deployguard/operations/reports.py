@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deployguard.codec import dumps
 from deployguard.errors import Code, Offer, fail, nearest
-from deployguard.operations.values import ReportRow, Reports
+from deployguard.operations.values.releases import ReportRow, Reports
 from deployguard.session import Session
 from deployguard.state import Event, Release, State
 from deployguard.story.report import Report, build_report, html

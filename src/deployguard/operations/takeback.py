@@ -9,7 +9,9 @@ from deployguard.errors import Code, DeployguardError
 from deployguard.flags.definitions import definitions
 from deployguard.operations import aftermath, left_behind, rows
 from deployguard.operations.protocol import DeployWatch
-from deployguard.operations.values import Emergency, FlagChange, FlagRow, RollbackHistory, RollbackRow, Undone
+from deployguard.operations.values.rollouts import FlagChange
+from deployguard.operations.values.status import FlagRow
+from deployguard.operations.values.takeback import Emergency, RollbackHistory, RollbackRow, Undone
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Move, MoveKind
 from deployguard.rollout.release import ask_to_stop

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import tzinfo
 from itertools import groupby, islice
 
-from deployguard.operations.values import Told
+from deployguard.operations.values.rollouts import Told
 from deployguard.session import Session
 from deployguard.state import Event, RollbackKind
 from deployguard.story.explain import explain

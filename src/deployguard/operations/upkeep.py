@@ -3,8 +3,8 @@
 from deployguard.codec import JSON
 from deployguard.config.show import shown
 from deployguard.errors import Code, DeployguardError, Problem, fail
-from deployguard.operations import plan, rows
-from deployguard.operations.values import AlertTest, Backup, ConfigSummary, Finding, Findings
+from deployguard.operations import plan
+from deployguard.operations.values.upkeep import AlertTest, Backup, ConfigSummary, Finding, Findings
 from deployguard.session import Session
 from deployguard.state import Phase, State
 from deployguard.store.locks import read_controller, read_lease
@@ -102,7 +102,7 @@ def backup(session: Session, file: str | None) -> Backup:
 def restore(session: Session, file: str, by: str | None, reason: str | None) -> Backup:
     from deployguard.store.backup import restore as bring_back
 
-    info = rows.watcher(read_controller(session.state_dir, session.environment, session.clock()))
+    info = read_controller(session.state_dir, session.environment, session.clock())
     if info is not None and info.alive:
         raise fail(
             Code.NOT_ALLOWED_NOW,

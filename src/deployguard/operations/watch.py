@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from deployguard.controller import Controller, Ticked
-from deployguard.operations import aftermath, judged, reports, rows
+from deployguard.operations import aftermath, judged, reports
 from deployguard.operations.told import told
-from deployguard.operations.values import Round
+from deployguard.operations.values.watching import Round
 from deployguard.session import Session, watcher_name
 from deployguard.store.damage import unwritable
 from deployguard.store.locks import ONCE, ControllerInfo, ControllerLock, read_controller
@@ -129,7 +129,7 @@ def looked_on(session: Session) -> Round:
         revision=state.revision,
         verdicts=verdicts,
         acted=False,
-        controller=rows.watcher(read_controller(session.state_dir, session.environment, now)),
+        controller=read_controller(session.state_dir, session.environment, now),
         at=now,
     )
 
@@ -152,7 +152,7 @@ def _round(session: Session, ticked: Ticked) -> Round:
         revision=ticked.state.revision,
         verdicts=ticked.decision.verdicts,
         actions=ticked.decision.actions,
-        controller=rows.watcher(read_controller(session.state_dir, session.environment, ticked.now)),
+        controller=read_controller(session.state_dir, session.environment, ticked.now),
         turned_off=tuple(sorted(str(key) for key in off if key)),
         events=told(ticked.events),
         at=ticked.now,

@@ -9,7 +9,9 @@ from deployguard.cli.render.page import Page
 from deployguard.cli.render.watcher import watched_line, who
 from deployguard.config.units import format_percentage, percentage_number
 from deployguard.errors import Offer
-from deployguard.operations.values import ChecksRound, Deployed, DeployPlan, PlannedRollout, RolloutRow
+from deployguard.operations.values.releases import Deployed, DeployPlan, PlannedRollout
+from deployguard.operations.values.rollouts import RolloutRow
+from deployguard.operations.values.watching import ChecksRound
 from deployguard.story.numbers import duration_words, hold_words, time_of_day, zone_words
 
 

@@ -17,15 +17,9 @@ from deployguard.errors import Offer
 from deployguard.story.numbers import column_of_percentages, counted, day_words, duration_words, time_of_day, zone_words
 
 if TYPE_CHECKING:
-    from deployguard.operations.values import (
-        Answer,
-        FlagDetail,
-        FlagHistory,
-        FlagRow,
-        FlagsStatus,
-        HistoryRow,
-        StaleFlags,
-    )
+    from deployguard.operations.values.flags import Answer, FlagDetail, FlagHistory, StaleFlags
+    from deployguard.operations.values.status import FlagRow, FlagsStatus
+    from deployguard.story.history import HistoryRow
 
 WIDE = 100
 SHORT = 48  # columns of a reason that stands on the line of its change

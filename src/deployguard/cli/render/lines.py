@@ -1,6 +1,7 @@
 """One dated UTC line a change, for logs: the event's name as in the audit log and the same sentence as everywhere."""
 
-from deployguard.operations.values import Overview, Round, Told
+from deployguard.operations.values.rollouts import Told
+from deployguard.operations.values.watching import Overview, Round
 
 
 def event_line(event: Told, environment: str) -> str:

@@ -10,7 +10,8 @@ from deployguard.cli.render.page import Page
 from deployguard.cli.render.watcher import who
 from deployguard.cli.render.wrapping import unglued
 from deployguard.errors import Offer
-from deployguard.operations.values import Overview, RolloutRow
+from deployguard.operations.values.rollouts import RolloutRow
+from deployguard.operations.values.watching import Overview
 from deployguard.story.numbers import age_words, day_words, duration_words, latency_words, zone_words
 
 _ENDING_SIGN = {"ok": symbols.PASS, "back": symbols.BACK, "harm": symbols.FAIL, "blind": symbols.WAIT}

@@ -4,7 +4,8 @@ from deployguard.cli.render import symbols
 from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.config.units import format_percentage
 from deployguard.errors import Offer
-from deployguard.operations.values import Emergency, FlagChange, Moved, RollbackHistory, Undone
+from deployguard.operations.values.rollouts import FlagChange, Moved
+from deployguard.operations.values.takeback import Emergency, RollbackHistory, Undone
 from deployguard.story.numbers import column_of_percentages, time_of_day, zone_words
 
 _DONE = {

@@ -12,7 +12,7 @@ from deployguard.errors import Offer
 from deployguard.story.numbers import column_of_percentages, count_words, hold_words, time_of_day, zone_words
 
 if TYPE_CHECKING:
-    from deployguard.operations.values import PlannedStep, RolloutPlan, RolloutPlans
+    from deployguard.operations.values.rollouts import PlannedStep, RolloutPlan, RolloutPlans
 
 
 def plans(view: RolloutPlans, page: Page) -> None:

@@ -6,7 +6,7 @@ from deployguard.cli.render import symbols
 from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.config.units import format_percentage
 from deployguard.errors import Offer
-from deployguard.operations.values import Reports
+from deployguard.operations.values.releases import Reports
 from deployguard.story.numbers import count_words, day_words, duration_words, time_of_day, zone_words
 from deployguard.story.report import Outcome, Report, ReportStep
 

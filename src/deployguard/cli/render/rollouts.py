@@ -22,11 +22,7 @@ from deployguard.story.numbers import (
 )
 
 if TYPE_CHECKING:
-    from deployguard.operations.values import (
-        RolloutRow,
-        RolloutsStatus,
-        TriggerLine,
-    )
+    from deployguard.operations.values.rollouts import RolloutRow, RolloutsStatus, TriggerLine
 
 
 LONGEST_TRACK = 10  # steps; beyond it text only

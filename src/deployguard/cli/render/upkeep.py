@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from deployguard.cli.render import symbols
 from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.errors import Offer
-from deployguard.operations.values import AlertTest, Backup, ConfigSummary, Findings, Initialised
+from deployguard.operations.values.upkeep import AlertTest, Backup, ConfigSummary, Findings, Initialised
 from deployguard.story.numbers import bytes_words, count_words, counted, time_of_day
 
 _SIGN = {"ok": symbols.PASS, "mend": symbols.FAIL, "know": symbols.NEED}

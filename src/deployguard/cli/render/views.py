@@ -1,58 +1,43 @@
 """Which view shows which value."""
 
-from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from deployguard.cli.render.page import Page
-from deployguard.operations import values
+
+_VIEWS = {
+    "flags": {
+        "FlagsStatus": "status",
+        "FlagDetail": "show",
+        "FlagHistory": "history",
+        "Answer": "answer",
+        "StaleFlags": "stale",
+    },
+    "moved": {"Moved": "moved", "Emergency": "emergency", "Undone": "undone", "RollbackHistory": "rollbacks"},
+    "rollouts": {"RolloutsStatus": "status"},
+    "planning": {"RolloutPlans": "plans"},
+    "deploying": {"Deployed": "deployed"},
+    "judging": {
+        "Gate": "gate",
+        "MonitoringStatus": "monitoring",
+        "ChecksRound": "checks",
+        "Round": "round_",
+        "Imported": "imported",
+        "Forgotten": "forgotten",
+    },
+    "upkeep": {
+        "Initialised": "initialised",
+        "ConfigSummary": "config_summary",
+        "Findings": "findings",
+        "Backup": "backup",
+        "AlertTest": "alert_test",
+    },
+    "reporting": {"Reports": "listed", "Report": "report"},
+}
+_HOMES = {kind: (module, view) for module, views in _VIEWS.items() for kind, view in views.items()}
 
 
-def _view_of(value: object) -> Callable[[Any, Page], None]:  # one line a kind
-    from deployguard.cli.render import flags
-
-    match value:
-        case values.FlagsStatus():
-            return flags.status
-        case values.FlagDetail():
-            return flags.show
-        case values.FlagHistory():
-            return flags.history
-        case values.Answer():
-            return flags.answer
-        case values.StaleFlags():
-            return flags.stale
-    return _other(value)
-
-
-def _other(value: object) -> Callable[[Any, Page], None]:
-    from deployguard.cli.render import deploying, judging, moved, planning, reporting, rollouts, upkeep
-    from deployguard.story.report import Report
-
-    table: dict[type, Callable[[Any, Page], None]] = {
-        values.Moved: moved.moved,
-        values.Emergency: moved.emergency,
-        values.Undone: moved.undone,
-        values.RollbackHistory: moved.rollbacks,
-        values.RolloutsStatus: rollouts.status,
-        values.RolloutPlans: planning.plans,
-        values.Deployed: deploying.deployed,
-        values.Gate: judging.gate,
-        values.MonitoringStatus: judging.monitoring,
-        values.ChecksRound: judging.checks,
-        values.Round: judging.round_,
-        values.Imported: judging.imported,
-        values.Forgotten: judging.forgotten,
-        values.Initialised: upkeep.initialised,
-        values.ConfigSummary: upkeep.config_summary,
-        values.Findings: upkeep.findings,
-        values.Backup: upkeep.backup,
-        values.AlertTest: upkeep.alert_test,
-        values.Reports: reporting.listed,
-        Report: reporting.report,
-    }
-    return table[type(value)]
-
-
-def render(value: object, page: Page) -> None:
-    """Lay out one value on the page."""
-    _view_of(value)(value, page)
+def render(value: Any, page: Page) -> None:
+    """Lay out one value on the page. Only the module of its view is imported."""
+    module, view = _HOMES[type(value).__name__]
+    getattr(import_module(f"deployguard.cli.render.{module}"), view)(value, page)

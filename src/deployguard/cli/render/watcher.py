@@ -10,16 +10,16 @@ from deployguard.cli.render.page import Page
 from deployguard.story.numbers import age_words, time_of_day
 
 if TYPE_CHECKING:
-    from deployguard.operations.values import Watcher
+    from deployguard.operations.values.status import ControllerInfo
 
 
-def who(watcher: Watcher, now: datetime) -> str:
+def who(watcher: ControllerInfo, now: datetime) -> str:
     """`deploy@build-1 (watch, pid 4121), last tick 2s ago`."""
     ago = age_words(max(now, watcher.last_tick_at) - watcher.last_tick_at)
     return f"{watcher.name} ({watcher.via}, pid {watcher.pid}), last tick {ago} ago"
 
 
-def watched_line(watcher: Watcher | None, environment: str, now: datetime, page: Page) -> bool:
+def watched_line(watcher: ControllerInfo | None, environment: str, now: datetime, page: Page) -> bool:
     """Say who watches; or that nobody does, with its consequence. Answers whether somebody watches."""
     if watcher is not None and watcher.alive:
         page.para(f"Watched by {who(watcher, now)}.", err=True)

@@ -6,9 +6,8 @@ from typing import ClassVar
 
 from deployguard.codec import CAMEL, Duration, Percentage, Spelling
 from deployguard.guard.values import CheckRound
-from deployguard.operations.values.events import Told, Watcher
-from deployguard.operations.values.flags import FlagRow
-from deployguard.operations.values.rollouts import RolloutRow
+from deployguard.operations.values.rollouts import RolloutRow, Told
+from deployguard.operations.values.status import ControllerInfo, FlagRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,7 @@ class DeployPlan:
     unseen: tuple[Unseen, ...] = ()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    controller: Watcher | None = None
+    controller: ControllerInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ class Deployed:
     outcome: str
     rollouts: tuple[RolloutRow, ...] = ()
     next: tuple[NextStep, ...] = ()
-    watched_by: Watcher | None = None
+    watched_by: ControllerInfo | None = None
     report: str | None = None
     took: Duration
     at: datetime

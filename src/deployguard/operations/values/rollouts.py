@@ -7,7 +7,21 @@ from typing import ClassVar
 
 from deployguard.codec import CAMEL, Duration, Percentage, Spelling
 from deployguard.guard.values import Exposure, Verdict
-from deployguard.operations.values.events import Told, Watcher
+from deployguard.operations.values.status import ControllerInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An event in words: the sentence that every surface shows."""
+
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
+    seq: int
+    type: str
+    severity: str
+    time: datetime
+    sentence: str
+    short: str = ""
+    repeats: bool = False  # another event of its commit says the same: for the log, not for people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +93,7 @@ class RolloutsStatus:
     environment: str
     revision: int
     rollouts: tuple[RolloutRow, ...] = ()
-    controller: Watcher | None = None
+    controller: ControllerInfo | None = None
     at: datetime
 
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import ClassVar
 
 from deployguard.codec import CAMEL, Spelling
-from deployguard.operations.values.flags import FlagRow
 from deployguard.operations.values.rollouts import FlagChange
+from deployguard.operations.values.status import FlagRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

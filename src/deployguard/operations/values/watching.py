@@ -5,29 +5,12 @@ from datetime import datetime
 from typing import ClassVar
 
 from deployguard.codec import CAMEL, Duration, Percentage, Spelling
+from deployguard.errors import Offer
 from deployguard.guard.values import Acted, CheckRound, SourceState, Verdict
-from deployguard.operations.values.events import Told, Watcher
-from deployguard.operations.values.flags import FlagRow
-from deployguard.operations.values.rollouts import RolloutRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Headline:
-    """What is going on, in one glance: `state` is ok, back (taken back), harm or blind."""
-
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
-    state: str
-    users: str | None = None
-    cause: str | None = None
-    done: str | None = None
-    turn: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NextCommand:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
-    command: str
-    does: str | None = None
+from deployguard.operations.values.rollouts import RolloutRow, Told
+from deployguard.operations.values.status import ControllerInfo, FlagRow
+from deployguard.story.headline import Headline
+from deployguard.telemetry.samples import EndpointFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +21,14 @@ class Overview:
     environment: str
     revision: int
     at: datetime
-    controller: Watcher | None = None
+    controller: ControllerInfo | None = None
     headline: Headline
     rollouts: tuple[RolloutRow, ...] = ()  # what was taken back first, then progressing, paused, guarded
     flags: tuple[FlagRow, ...] = ()
     checks: tuple[CheckRound, ...] = ()
     sources: tuple[SourceState, ...] = ()
     events: tuple[Told, ...] = ()  # newest first
-    next: tuple[NextCommand, ...] = ()
+    next: tuple[Offer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +41,7 @@ class Round:
     verdicts: tuple[Verdict, ...] = ()
     actions: tuple[Acted, ...] = ()
     acted: bool = True  # False: another controller lives; these are its verdicts
-    controller: Watcher | None = None
+    controller: ControllerInfo | None = None
     turned_off: tuple[str, ...] = ()  # units turned off in this round
     events: tuple[Told, ...] = ()
     next_at: datetime | None = None
@@ -109,16 +92,6 @@ class MetricLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointLine:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
-    endpoint: str
-    requests: int
-    errors: float  # percent
-    average_ms: float | None
-    p95_ms: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringStatus:
     __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
@@ -126,12 +99,12 @@ class MonitoringStatus:
     at: datetime
     window: Duration
     metrics: tuple[MetricLine, ...] = ()
-    endpoints: tuple[EndpointLine, ...] = ()
+    endpoints: tuple[EndpointFigures, ...] = ()
     sources: tuple[SourceState, ...] = ()
     checks: tuple[CheckRound, ...] = ()
     passing: int = 0
     judged: int = 0
-    controller: Watcher | None = None
+    controller: ControllerInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
