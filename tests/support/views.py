@@ -540,9 +540,9 @@ def every_value() -> dict[str, Any]:
                 MetricLine(metric="p75(cls)", now="0.08", limit=None, samples=706),
             ),
             endpoints=(
-                EndpointFigures(endpoint="/", requests=3_911, errors=0.1, average_ms=212, p95_ms=641),
-                EndpointFigures(endpoint="/checkout/*", requests=402, errors=3.7, average_ms=1_210, p95_ms=2_840),
-                EndpointFigures(endpoint="other (61)", requests=9, errors=0, average_ms=None, p95_ms=None),
+                EndpointFigures(endpoint="/", requests=3_911, bad=1, errors=0.1, average_ms=212, p95_ms=641),
+                EndpointFigures(endpoint="/checkout/*", requests=402, bad=1, errors=3.7, average_ms=1_210, p95_ms=2_840),
+                EndpointFigures(endpoint="other (61)", requests=9, bad=1, errors=0, average_ms=None, p95_ms=None),
             ),
         ),
         "checks": ChecksRound(environment=ENV, at=NOW, checks=checks()),

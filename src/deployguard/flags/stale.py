@@ -19,8 +19,8 @@ class StaleFlag:
     flag_id: str
     why: str  # `at 100% for 41d`, `expired on 2026-03-31`, `no owner`; several separated by `; `
     percentage: Percentage
-    since: datetime | None
-    owner: str | None
+    since: datetime | None = None
+    owner: str | None = None
 
 
 def stale(defs: Mapping[str, Flag], state: State, now: datetime, older_than: timedelta) -> tuple[StaleFlag, ...]:
