@@ -21,6 +21,7 @@ from deployguard.errors import Code, DeployguardError, Offer, Problem, fail, nea
 from deployguard.flags.definitions import definitions
 from deployguard.state import Actor, Change, Event, State, Via, then
 from deployguard.store.files import FileStore
+from deployguard.store.owner import system_user
 
 if TYPE_CHECKING:
     from deployguard.config.secrets import Masker
@@ -58,19 +59,8 @@ def actor_of(environ: Mapping[str, str], by: str | None, via: Via = Via.CLI) -> 
     return Actor(name=name, via=via, claimed=claim(by))
 
 
-def system_user() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid-{os.getuid()}"
-
-
 def watcher_name() -> str:
-    import socket
-
-    return f"{system_user()}@{socket.gethostname()}"
+    return f"{system_user()}@{os.uname().nodename}"
 
 
 @dataclass

@@ -5,7 +5,6 @@ emergency replaces it.
 """
 
 import contextlib
-import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -101,6 +100,8 @@ def set_aside(path: Path, now: datetime) -> Path | None:
 
 def newest_backup(layout: Layout) -> Path | None:
     """The last backup of this environment that lies in the state folder."""
+    import tarfile  # only here: a command that reads starts without it
+
     for path in sorted(layout.folder.glob("backup-*.tar"), key=lambda path: path.name, reverse=True):
         with contextlib.suppress(OSError, tarfile.TarError), tarfile.open(path) as tar:
             first = tar.next()

@@ -1,9 +1,7 @@
 """Who holds a lock: what is written beside or in it, for people and for whoever stands by. It never decides."""
 
-import getpass
 import json
 import os
-import socket
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,11 +17,14 @@ RECORD_BYTES = 2048
 """What is written in a lock's file always has this length, so that a reader never meets half of it."""
 
 
-def _login() -> str:
+def system_user() -> str:
+    """Whose process this is."""
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        return f"uid {os.getuid()}"
+        return f"uid-{os.getuid()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ class Owner:
     @classmethod
     def here(cls, name: str | None = None, *, doing: str = "") -> "Owner":
         """This process. `name` defaults to the system's user."""
-        return cls(name=(name or _login())[:100], host=socket.gethostname(), pid=os.getpid(), doing=doing[:200])
+        return cls(name=(name or system_user())[:100], host=os.uname().nodename, pid=os.getpid(), doing=doing[:200])
 
     @property
     def shown(self) -> str:

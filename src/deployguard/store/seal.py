@@ -9,7 +9,7 @@ in reports and webhooks is the outside anchor.
 """
 
 import hashlib
-import secrets
+import os
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -44,7 +44,7 @@ def seal(
     for draft in drafts:
         event = Event(
             seq=seq,
-            id=f"{seq}-{secrets.token_hex(4)}",
+            id=f"{seq}-{os.urandom(4).hex()}",
             type=draft.type,
             severity=severity(draft.type, draft.data),
             time=now,
