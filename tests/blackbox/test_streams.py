@@ -226,3 +226,48 @@ def test_no_line_is_wider_than_the_terminal(live: Folder, width: int) -> None:
         for line in (ran.out + ran.err).splitlines():
             command = line.strip().removeprefix("next: ").removeprefix("or: ").startswith("deployguard ")
             assert len(line) <= width or command, f"{len(line)} of {width}: {line!r}"
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_was_done_stands_although_its_answer_has_no_room(dg: Folder, unbuffered: str) -> None:
+    def ran(*words: str) -> tuple[int, str]:
+        with FULL.open("wb") as full:
+            done = subprocess.run(
+                [str(COMMAND), *words], cwd=dg.path, env={**dg.environ, "PYTHONUNBUFFERED": unbuffered},
+                stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        assert "error[" not in done.stderr, "nothing is refused and nothing of ours is broken"
+        return done.returncode, done.stderr
+
+    code, said = ran("feature-flags", "set", "checkout", "25")
+    assert code == 0
+    assert "No space left on device" in said
+    assert "what was asked is done, and it stands (exit 0)" in said
+    assert dg.json("feature-flags", "status")["flags"][2]["percentage"] == 25
+    assert ran("rollback", "emergency", "--output", "json")[0] == 0
+    assert dg.json("feature-flags", "status")["flags"][2]["percentage"] == 0
+    for words in (("feature-flags", "status"), ("feature-flags", "export"), ("config", "show"), ("--help",)):
+        code, said = ran(*words)
+        assert code == 1, "a lost answer must not look like an answer"
+        assert "nothing was changed (exit 1)" in said
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+def test_words_for_people_that_have_no_room_end_nothing(live: Folder) -> None:
+    with FULL.open("wb") as full:
+        done = subprocess.run(
+            [str(COMMAND), "deploy", "prod", "--yes", "--output", "json"],
+            cwd=live.path, env=live.environ, stdout=subprocess.PIPE, stderr=full, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert b'"outcome"' in done.stdout
+
+
+def test_no_terminal_is_nought_columns_wide(dg: Folder) -> None:
+    for columns in ("0", "-1", "wide"):
+        assert "homepage" in dg("feature-flags", "status", env={"COLUMNS": columns, "LINES": "0"}).out

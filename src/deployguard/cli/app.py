@@ -35,6 +35,8 @@ COMMANDS = {
     "report": "report",
     "state": "state",
 }
+# Beside those that take `--by`: they leave something behind, or their exit code is the answer.
+_ACTS = ("init", "demo", "watch", "gate", "import", "forget", "backup")
 
 
 def call(words: Sequence[str]) -> None:
@@ -59,6 +61,7 @@ def call(words: Sequence[str]) -> None:
             raise _no_command(sub, commands, path)
         found, path = commands[sub], f"{path} {sub}"
     command = _built(found)
+    run().acts = command.name in _ACTS or any(parameter.name == "by" for parameter in command.params)
     before_dashes = rest[: rest.index("--")] if "--" in rest else rest
     if any(word in HELP for word in before_dashes):
         sys.stdout.write(of_command(command, path))

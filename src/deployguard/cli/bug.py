@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deployguard import __version__
-from deployguard.cli.context import Run
+from deployguard.cli.context import Run, begun
 from deployguard.plain import plain_line
 
 BUG_EXIT = 1
@@ -25,6 +25,17 @@ def report_bug(error: BaseException, run: Run) -> int:
     with suppress(OSError):  # the stream that failed may be the bug: then the file has it all, and the exit code
         _tell(message, name, run)
     return BUG_EXIT
+
+
+def report_unprinted(error: OSError) -> int:
+    """Standard output takes nothing more. What acted has acted and keeps its exit code; a mere answer is lost."""
+    done = begun()
+    stands, code = (done.stands, done.exit_code) if done else (False, 0)
+    code = code if stands else code or BUG_EXIT
+    left = "what was asked is done, and it stands" if stands else "nothing was changed"
+    with suppress(OSError):
+        sys.stderr.write(f"warning: standard output cannot be written ({error.strerror}); {left} (exit {code})\n")
+    return code
 
 
 def _tell(message: str, name: str, run: Run) -> None:

@@ -22,6 +22,8 @@ class Run:
 
     options: Options
     exit_code: int = 0
+    acts: bool = False  # the command leaves something behind, or its exit code is the answer
+    stands: bool = False  # it has acted: what cannot be printed is done all the same
     _operations: "Operations | None" = field(default=None, repr=False)
     _page: "Page | None" = field(default=None, repr=False)
 
@@ -82,6 +84,7 @@ class Run:
         self, value: Any, *, exit_code: int | None = None, view: "Callable[[Any, Page], None] | None" = None
     ) -> None:
         """Print one value: as data alone on stdout, or as its view."""
+        self.stands = self.acts
         if exit_code is not None:
             self.exit_code = exit_code
         if self.as_data:
@@ -95,6 +98,7 @@ class Run:
     def print_data(self, value: Any) -> None:
         from deployguard.codec import to_json
 
+        self.stands = self.acts
         tree = to_json(value)
         if self.options.output == "yaml":
             import yaml
@@ -167,6 +171,11 @@ _run: Run | None = None
 def begin(options: Options) -> Run:
     global _run  # noqa: PLW0603  # one command line, one run
     _run = Run(options)
+    return _run
+
+
+def begun() -> Run | None:
+    """The run, where one has begun."""
     return _run
 
 

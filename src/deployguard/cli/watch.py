@@ -10,10 +10,10 @@ import typer
 
 from deployguard.cli.app import single
 from deployguard.cli.context import Run, run
-from deployguard.cli.signals import Terminated
+from deployguard.cli.process import Terminated
 from deployguard.cli.watch_lines import PASSING, LogView, in_a_line
 from deployguard.cli.words import duration
-from deployguard.errors import Code, DeployguardError, fail
+from deployguard.errors import EXIT_CODES, Code, DeployguardError, fail
 from deployguard.operations.protocol import Operations
 from deployguard.operations.values.watching import Round
 
@@ -53,7 +53,10 @@ def watch(
                 now="nothing was changed (exit 2)",
             )
         found = operations.watch_once(every)
-        current.emit(found, exit_code=TAKEN_BACK if found.turned_off else 0)
+        if found.trouble:
+            sys.stderr.write(f"warning: {found.trouble}\n")
+        unwritten = EXIT_CODES[Code.STATE_LOCKED] if found.trouble else 0
+        current.emit(found, exit_code=TAKEN_BACK if found.turned_off else unwritten)
         return
     stay(current, operations, every=every, length=length)
 
@@ -122,6 +125,7 @@ class _Loop:
             if not self.acting:
                 self.acting = self.operations.take_watch("watch", self.every)
             found = self.operations.tick()
+            self.acting = found.acted  # a lock that was lost is somebody else's
             self.turned_off.update(found.turned_off if found.acted else ())
             self.view.show(found, self.acting)
         except DeployguardError as error:

@@ -2,9 +2,12 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from deployguard.cli.context import Run
+from deployguard.cli.process import UnprintableError
 from deployguard.errors import Code, Problem
 from deployguard.operations.protocol import Operations
 from deployguard.operations.values.watching import Round
@@ -40,7 +43,9 @@ class LogView:
 
     def show(self, found: Round, acting: bool) -> None:  # noqa: FBT001
         now = self._operations.now()
-        self._trouble = None
+        if found.trouble:
+            self.trouble(found.trouble)
+        self._trouble = found.trouble
         if not acting and not self._stood_by:
             self._say_standing_by(found)
         self._stood_by = not acting
@@ -51,31 +56,46 @@ class LogView:
             self._say_quiet(found)
 
     def _tell_new(self) -> bool:
-        from deployguard.cli.render.lines import event_line
-
         told = self._operations.told(self._seen)
         for event in told:
             self._seen = event.seq
             if self._current.as_data:
-                self._current.print_data(event)
+                with self._going_on():
+                    self._current.print_data(event)
             elif not event.repeats:
-                sys.stdout.write(event_line(event, self._operations.environment) + "\n")
-        sys.stdout.flush()
+                self._say(event.time, f"{event.severity} {event.type}: {event.sentence}")
         return bool(told)
 
     def _say_standing_by(self, found: Round) -> None:
-        from deployguard.cli.render.lines import standing_by_line
-
-        if not self._current.as_data:
-            sys.stdout.write(standing_by_line(found) + "\n")
-            sys.stdout.flush()
+        """The first line of a second watcher: who acts, and that it takes over."""
+        who = f"{found.controller.name} (pid {found.controller.pid}) acts" if found.controller else "another one acts"
+        self._say(found.at, f"info standing by: {who}; takes over if it stops")
 
     def _say_quiet(self, found: Round) -> None:
-        from deployguard.cli.render.lines import quiet_line
+        """Once an hour without a change."""
+        view = self._operations.overview()
+        progressing = sum(1 for row in view.rollouts if row.phase == "progressing")
+        holding: dict[str, bool] = {}
+        for one in found.verdicts:
+            if one.holds:
+                holding[one.trigger] = holding.get(one.trigger, True) and one.verdict == "pass"
+        many = f"{progressing} rollout{'s' if progressing != 1 else ''} progressing"
+        self._say(view.at, f"info still watching: {many}, {sum(holding.values())} of {len(holding)} triggers pass")
 
+    def _say(self, at: datetime, words: str) -> None:
+        """`2026-11-24T13:20:04Z prod info ...`: the event's name as in the audit log, the sentence as everywhere."""
         if not self._current.as_data:
-            sys.stdout.write(quiet_line(self._operations.overview(), found) + "\n")
-            sys.stdout.flush()
+            with self._going_on():
+                sys.stdout.write(f"{at:%Y-%m-%dT%H:%M:%SZ} {self._operations.environment} {words}\n")
+                sys.stdout.flush()
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """A log whose disk is full ends no watching."""
+        try:
+            yield
+        except UnprintableError as error:
+            self.trouble(f"standard output cannot be written ({error.strerror}); watching goes on")
 
     def rest(self, until: datetime, acting: bool) -> None:  # noqa: ARG002, FBT001
         time.sleep(max((until - self._operations.now()).total_seconds(), SHORTEST_S))

@@ -5,6 +5,7 @@ no-break space glues what must not part at a line end; it is printed as a space.
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -56,19 +57,12 @@ class Page:
     @classmethod
     def of_process(cls) -> "Page":
         """For this process's streams: colour, width, symbols and zone as they can be told."""
-        console = _console(sys.stdout)
-        local = datetime.now(UTC).astimezone().tzinfo or UTC
-        return cls(
-            console=console,
-            errors=_console(sys.stderr),
-            width=_width(console),
-            ascii_only=_needs_ascii(),
-            zone=local,
-        )
+        zone = datetime.now(UTC).astimezone().tzinfo or UTC
+        return cls(_console(sys.stdout), _console(sys.stderr), _width(), _needs_ascii(), zone)
 
     def resized(self) -> "Page":
         """The same page at the terminal's width now."""
-        self.width = _width(self.console)
+        self.width = self.console.width = _width()
         return self
 
     # text
@@ -216,9 +210,14 @@ class Page:
     def flush(self) -> None:
         """Print what has gathered: the result first, then the words around it."""
         for console, lines in ((self.console, self.out), (self.errors, self.err)):
-            for line in lines:
-                console.print(unglued(line), soft_wrap=True)
-            console.file.flush()
+            try:
+                for line in lines:
+                    console.print(unglued(line), soft_wrap=True)
+                console.file.flush()
+            except OSError as error:
+                # Words around the result must not end what runs: a deploy goes on where its log's disk is full.
+                if console is self.console or isinstance(error, BrokenPipeError):
+                    raise
             lines.clear()
 
 
@@ -229,13 +228,12 @@ class _Console(Console):
 
 
 def _console(stream: TextIO) -> Console:
-    return _Console(file=stream, highlight=False, emoji=False, markup=False, soft_wrap=True)
+    return _Console(file=stream, width=_width(), highlight=False, emoji=False, markup=False, soft_wrap=True)
 
 
-def _width(console: Console) -> int:
-    if console.is_terminal or "COLUMNS" in os.environ:
-        return max(20, min(console.width, WIDEST))
-    return USUAL
+def _width() -> int:
+    """The terminal's, or `COLUMNS` where that is a number above 0; 80 where there is no terminal."""
+    return max(20, min(shutil.get_terminal_size((USUAL, 24)).columns, WIDEST))
 
 
 def _needs_ascii() -> bool:
