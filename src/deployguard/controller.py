@@ -20,7 +20,7 @@ from deployguard.effects.courier import Courier
 from deployguard.errors import Code, DeployguardError, Place, Problem
 from deployguard.guard.clock import TOLERANCE, settle
 from deployguard.guard.decide import Decision, decide
-from deployguard.guard.values import CheckRound
+from deployguard.guard.values import CheckRound, Evidence
 from deployguard.outbox import enqueue
 from deployguard.rollout.release import close_left_behind
 from deployguard.session import Session
@@ -49,6 +49,7 @@ class Ticked:
     events: tuple[Event, ...]
     now: datetime
     probe_every: timedelta | None = None  # the shortest `every` of a check
+    trouble: Problem | None = None  # why something of it could not be written
 
 
 class Controller:
@@ -65,23 +66,40 @@ class Controller:
         self._mended = False  # the config was good at the last tick
         self._rolled_up: datetime | None = None
         self._ticked_at: datetime | None = None
-        self._offline = False
+        self._trouble: Problem | None = None  # what this tick could not write
 
     def tick(self, *, full: bool = False) -> Ticked:
-        """One round. `full` probes every check and waits for it, as `watch --once` does."""
+        """One round. `full` probes every check and waits for it, as `watch --once` does.
+
+        What cannot be written (a full disk, a folder that was closed) ends no round: the others of its parts go on,
+        and `Ticked.trouble` says it.
+        """
         session = self._session
+        self._trouble = None
         session.refresh_config()
         state = session.store.read()
-        self._mind_the_clock(state)
-        self._close_dead_release(state)
         settings = session.best_settings(state)
-        self._probe(settings, full=full)
-        self._read_logs(state, settings)
+        self._try(partial(self._mind_the_clock, state))
+        self._try(partial(self._close_dead_release, state))
+        self._try(partial(self._probe, settings, full=full))
+        exposer = exposer_of(state, settings, session.clock())
+        for source in settings.sources.values():
+            self._try(partial(read_new, source, self._metrics, exposer, session.clock(), root=session.root))
         ticked = self._decide_and_commit(settings)
         self._mended = session.config_problem is None
-        self._courier.deliver(ticked.state, settings, session.clock(), wait_s=DELIVERY_S if full else DELIVERY_GRACE_S)
-        self._tidy(settings, ticked.now)
-        return replace(ticked, probe_every=min((check.every for check in settings.checks.values()), default=None))
+        wait_s = DELIVERY_S if full else DELIVERY_GRACE_S
+        self._try(partial(self._courier.deliver, ticked.state, settings, session.clock(), wait_s=wait_s))
+        self._try(partial(self._tidy, settings, ticked.now))
+        every = min((check.every for check in settings.checks.values()), default=None)
+        return replace(ticked, probe_every=every, trouble=self._trouble)
+
+    def _try(self, part: Callable[[], object]) -> None:
+        try:
+            part()
+        except DeployguardError as error:
+            if error.problem.code is not Code.STATE_LOCKED:
+                raise
+            self._trouble = self._trouble or error.problem
 
     def record(self, type: str, data: dict[str, object]) -> None:  # noqa: A002  # the event's word
         """An event of the controller's own: that it started, stopped or took over."""
@@ -130,7 +148,8 @@ class Controller:
             still = current.running_release()
             if still is None or still.id != running.id:
                 return Change(state=current)
-            return close_left_behind(current, still.id, self._actor, at)
+            left = lease.left(still) if lease is not None else None
+            return close_left_behind(current, still.id, left, self._actor, at)
 
         self._session.change(close, self._actor)
 
@@ -165,14 +184,8 @@ class Controller:
             mask=self._session.masker.mask,
         )
         failing = any(not found.ok for found in rounds)
-        self._offline = bool(failing and settings.connectivity and not probe_connectivity(settings.connectivity))
-        now = self._session.clock()
-        self._metrics.add_rounds(rounds, now)
-
-    def _read_logs(self, state: State, settings: Environment) -> None:
-        exposer = exposer_of(state, settings, self._session.clock())
-        for source in settings.sources.values():
-            read_new(source, self._metrics, exposer, self._session.clock(), root=self._session.root)
+        offline = bool(failing and settings.connectivity and not probe_connectivity(settings.connectivity))
+        self._metrics.add_rounds(rounds, self._session.clock(), offline=offline)
 
     # decide, commit
 
@@ -182,7 +195,7 @@ class Controller:
             before = session.store.read()
             now, settled = settle(before, session.clock(), self._actor)
             change = then(settled, self._config_change(settled.state, now))
-            evidence = gather(self._metrics, change.state, settings, now, offline=self._offline)
+            evidence = self._evidence(change.state, settings, now)
             decision = decide(change.state, evidence, settings, now, self._actor)
             change = enqueue(before, then(change, decision.change), settings, now)
             try:
@@ -190,9 +203,20 @@ class Controller:
             except DeployguardError as error:
                 if error.problem.code is Code.REVISION_CHANGED and attempt < COMMIT_TRIES:
                     continue
-                raise
+                if error.problem.code is not Code.STATE_LOCKED:
+                    raise
+                self._trouble = self._trouble or error.problem
+                return Ticked(before, before, replace(decision, actions=()), (), now)
             return Ticked(before, after, decision, events, now)
         raise AssertionError(COMMIT_TRIES)
+
+    def _evidence(self, state: State, settings: Environment, now: datetime) -> Evidence:
+        try:
+            return gather(self._metrics, state, settings, now)
+        except DeployguardError as error:  # a file that cannot be opened to write can be read in most cases
+            self._trouble = self._trouble or error.problem
+            with self._session.metrics(read_only=True) as metrics:
+                return gather(metrics, state, settings, now)
 
     def _config_change(self, state: State, now: datetime) -> Change:
         """A changed config comes into force; one that cannot be read is said once and changes nothing."""

@@ -1,5 +1,6 @@
 """`rollback emergency` works when little else does; `undo`, `manual` and `history` as commands."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -8,15 +9,17 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from deployguard.errors import Code, DeployguardError
-from deployguard.operations import deploy, doctor, takeback
+from deployguard.operations import deploy, doctor, left_behind, takeback
 from deployguard.operations.protocol import DeployAsk, DeployWatch
 from deployguard.session import Session, open_session
+from deployguard.store.locks import DIED, DeployLock
 from support.command import Folder, small_config, wait_for
 from support.receiver import Receiver
 
@@ -235,7 +238,14 @@ def killed(folder: Folder) -> int:
 def dead(on: Folder) -> Iterator[Folder]:
     pid = killed(on)
     yield on
-    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def command_lives(folder: Folder) -> bool:
+    """The command that the dead deploy had started; one that nobody has reaped yet is dead, too."""
+    stat = Path(f"/proc/{(folder.path / 'pid').read_text().strip()}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def heard(lines: list[str]) -> DeployWatch:
@@ -262,14 +272,23 @@ def test_an_emergency_rolls_back_a_dead_deploy_once_its_lease_is_old_and_only_th
     off(dead)
     assert rolled(dead) == [], "what it had started may still run"
     assert "died a moment ago" in done.err
+    assert "its rollback commands have not run yet" in done.out
+    assert "runs its rollback commands itself" not in done.out + done.err
+    assert dead.json("rollback", "emergency")["aborting"] is None
+    assert command_lives(dead)
     lines: list[str] = []
     second = takeback.emergency(session_of(dead, timedelta(seconds=61)), None, None, heard(lines))
     assert rolled(dead) == ["2.0"], second.notes
     assert second.aborting is None
     assert any("exit 0" in note for note in second.notes)
     assert lines[0].startswith("echo $DEPLOYGUARD_VERSION"), lines
-    state = session_of(dead).store.read()
-    assert state.releases["r-1"].phase == "aborted"
+    assert not command_lives(dead), "ended before the rollback commands began"
+    release = session_of(dead).store.read().releases["r-1"]
+    assert release.phase == "aborted"
+    assert [(run.kind, run.error) for run in release.commands] == [("deploy", DIED), ("rollback", None)]
+    shown = dead("report", "show", "r-1").out
+    assert "0 of 1 commands" in shown
+    assert DIED in shown
     takeback.emergency(session_of(dead, timedelta(seconds=62)), None, None)
     assert rolled(dead) == ["2.0"], "once"
 
@@ -287,9 +306,47 @@ def test_the_next_deploy_waits_for_the_lease_and_then_closes_the_dead_one_as_fai
     session = session_of(dead, timedelta(seconds=61))
     done = deploy.deploy(session, DeployAsk(version="2.1"), heard(lines))
     assert done.outcome == "succeeded"
+    assert not command_lives(dead), "two deploys never run at once"
     state = session.store.read()
     assert (state.releases["r-1"].phase, state.releases["r-2"].phase) == ("failed", "succeeded")
+    assert [run.error for run in state.releases["r-1"].commands] == [DIED]
     assert rolled(dead) == [], "a deploy does not run the rollback commands of another"
+
+
+def test_a_number_that_is_another_programs_by_now_is_left_alone(dead: Folder) -> None:
+    lock = DeployLock(session_of(dead).state_dir, "prod")
+    lease = lock.read()
+    assert lease is not None
+    assert lease.command is not None
+    assert lock.acquire()
+    lock.release(replace(lease, command=replace(lease.command, mark="another boot 4711")))
+    takeback.emergency(session_of(dead, timedelta(seconds=61)), None, None)
+    assert rolled(dead) == ["2.0"]
+    assert command_lives(dead)
+
+
+@pytest.mark.parametrize("who", ["emergency", "deploy"])
+def test_a_command_that_cannot_be_ended_keeps_everything_as_it_is(
+    dead: Folder, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(left_behind, "end_group", lambda _leader, _mark: False)
+    session = session_of(dead, timedelta(seconds=61))
+    if who == "emergency":
+        done = takeback.emergency(session, None, None)
+        said = " ".join(done.notes)
+        assert done.dead == "r-1"
+    else:
+        with pytest.raises(DeployguardError) as caught:
+            deploy.deploy(session, DeployAsk(version="2.1"), heard([]))
+        assert caught.value.problem.code is Code.DEPLOY_RUNNING
+        said = caught.value.problem.found or ""
+    assert "its command still runs and cannot be ended: echo $$ > pid" in said
+    assert rolled(dead) == []
+    assert session.store.read().releases["r-1"].runs
+    lease = DeployLock(session.state_dir, "prod").read()
+    assert lease is not None
+    assert lease.command is not None
+    assert lease.stale(session.clock()), "the next one need not wait again"
 
 
 def test_a_deploy_that_hangs_with_its_lock_is_not_rolled_back_behind_its_back(on: Folder) -> None:

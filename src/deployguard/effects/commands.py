@@ -13,6 +13,7 @@ import selectors
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -20,11 +21,11 @@ from time import monotonic
 from deployguard.config.units import format_duration
 from deployguard.config.values import Command
 from deployguard.effects.child import child_environment, folder_of, found, missing, program_of, without_ours
+from deployguard.effects.groups import GRACE_S, interrupts_wait, signalled
 from deployguard.effects.output import Kept, Lines, Masks, quoted
 
 __all__ = ["Finished", "child_environment", "found", "missing", "run_command"]
 
-GRACE_S = 5.0
 STOP_EVERY_S = 0.5
 LINGER_S = 0.5  # for the last output after the end, where a child keeps the pipe open
 PROGRESS_EVERY_S = 5.0
@@ -58,13 +59,15 @@ def run_command(
     output: Path | None,
     masker: Masks,
     cwd: Path | None = None,
+    on_start: Callable[[int], None] | None = None,
 ) -> Finished:
     """Run one command to its end and say how it went.
 
     `env` is what `child_environment` made; the command's own comes on top. `cwd` is the folder that its own is beneath.
     `on_line` gets each line as it is finished: plain, masked, at most 10,000 characters. `should_stop` is asked twice
     a second and answers why the command is to be ended, or None. `output` keeps the lines, at most 1 MB of them.
-    KeyboardInterrupt, or an error of a callback, ends the group and goes on to the caller.
+    `on_start` is told the process's number, which is its group's, too. KeyboardInterrupt, or an error of a callback,
+    ends the group and goes on to the caller.
     """
     cause = missing(command, env, cwd)
     if cause is not None:
@@ -73,26 +76,33 @@ def run_command(
     child_env = {**without_ours(env), **command.env}
     argv = ["sh", "-c", command.shell] if command.shell is not None else list(command.argv)
     began = monotonic()
-    try:
-        process = subprocess.Popen(
-            argv,
-            executable=program_of(command, child_env, folder),
-            cwd=folder,
-            env=child_env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except FileNotFoundError:
-        return Finished(None, error=f"not found: the interpreter of {command.program}")
-    except (OSError, ValueError) as error:  # no interpreter named, arguments too long, a NUL byte in them
-        return Finished(None, error=f"not executable: {command.program} ({getattr(error, 'strerror', None) or error})")
-    run = _Run(process, on_line, Kept(output), Lines(masker))
-    try:
-        ended = run.until_end(began + command.timeout.total_seconds(), should_stop)
-    finally:
-        run.close()
+    with ExitStack() as starting:
+        starting.enter_context(interrupts_wait())
+        try:
+            process = subprocess.Popen(
+                argv,
+                executable=program_of(command, child_env, folder),
+                cwd=folder,
+                env=child_env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            return Finished(None, error=f"not found: the interpreter of {command.program}")
+        except (OSError, ValueError) as error:  # no interpreter named, arguments too long, a NUL byte in them
+            return Finished(
+                None, error=f"not executable: {command.program} ({getattr(error, 'strerror', None) or error})"
+            )
+        run = _Run(process, on_line, Kept(output), Lines(masker))
+        try:
+            starting.close()
+            if on_start is not None:
+                on_start(process.pid)
+            ended = run.until_end(began + command.timeout.total_seconds(), should_stop)
+        finally:
+            run.close()
     code = process.returncode
     ended_by = signal.Signals(-code).name if code is not None and code < 0 else None
     return Finished(
@@ -210,25 +220,16 @@ class _Run:
     def _end(self) -> None:
         """SIGTERM to the group, SIGKILL when the grace is over. A second Ctrl-C shortens the grace."""
         try:
-            self._signal(signal.SIGTERM)
+            signalled(self._process.pid, signal.SIGTERM)
             until = monotonic() + GRACE_S
             while monotonic() < until and self._alive():
                 self._read(_POLL_S)
         finally:
-            self._signal(signal.SIGKILL)
+            signalled(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._drain(LINGER_S)
 
     def _alive(self) -> bool:
         """Whether anybody of the group is left; the leader is reaped on the way."""
         self._process.poll()
-        return self._signal(0)
-
-    def _signal(self, number: int) -> bool:
-        try:
-            os.killpg(self._process.pid, number)
-        except ProcessLookupError:
-            return False
-        except PermissionError:  # somebody of the group runs as another user: the others got it
-            return True
-        return True
+        return signalled(self._process.pid, 0)

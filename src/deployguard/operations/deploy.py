@@ -12,26 +12,25 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from deployguard.config.build import command_to_json
-from deployguard.config.values import Command
 from deployguard.effects.commands import Finished
 from deployguard.errors import DeployguardError, Problem
 from deployguard.guard.units import guarded
-from deployguard.operations import aftermath, deploy_words, plan, reports, rows
-from deployguard.operations.lease import Heartbeat
+from deployguard.operations import deploy_words, left_behind, plan, rows
 from deployguard.operations.protocol import DeployAsk, DeployWatch
-from deployguard.operations.running import never, really_ran, run_recorded
+from deployguard.operations.running import Running
 from deployguard.operations.values.releases import Deployed
 from deployguard.operations.values.watching import ChecksRound
 from deployguard.rollout import release as releases
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Move, MoveKind
-from deployguard.rollout.riders import plan_for
+from deployguard.rollout.plan import plan_for
 from deployguard.session import Session
 from deployguard.state import Actor, Change, Event, Release, ReleasePhase, State, then
 from deployguard.store.damage import unwritable
-from deployguard.store.locks import DeployLock, read_lease
+from deployguard.store.locks import DeployLock, Lease, read_lease
 from deployguard.telemetry.probes import probe_all
 
 ROUND_S = 5.0  # between two rounds of checks while waiting for `stable`, at most
@@ -50,30 +49,38 @@ def deploy(session: Session, ask: DeployAsk, watch: DeployWatch) -> Deployed:
     """Run one release to its end. Raises `deploy-running`, and after cleaning up `command-failed`, `not-stable`,
     `taken-back`."""
     now, state = session.clock(), session.store.read()
-    plan.refuse_second_deploy(session, state, read_lease(session.state_dir, session.environment), now)
+    lease = read_lease(session.state_dir, session.environment)
+    plan.refuse_second_deploy(session, state, lease, now)
     retried = plan.flags_to_retry(session, state, session.definitions(state), ask)
     lock = DeployLock(session.state_dir, session.environment)
     try:
-        if not lock.acquire(at=now):
+        if not lock.acquire(at=now, command=lease.command if lease else None):
             raise plan.deploy_running(session, session.store.read(), lock.read(), now)
     except OSError as error:
         raise unwritable(session.store.layout, error) from error
+    actor = session.actor(ask.by)
     try:
-        actor = session.actor(ask.by)
-        release = _begin(session, ask, actor, lock)
-        with Heartbeat(session, lock, release.id) as heart:
-            return _Deploy(session, ask, watch, actor, release, heart, retried).run()
-    finally:
+        release = _begin(session, ask, actor, lock, lease)
+    except BaseException:
         with suppress(OSError):
-            lock.release()
+            lock.release(lease)
+        raise
+    with Running(session, lock, release, actor, watch) as running:
+        return _Deploy(session, ask, watch, actor, release, running, retried).run()
 
 
-def _begin(session: Session, ask: DeployAsk, actor: Actor, lock: DeployLock) -> Release:
+def _begin(session: Session, ask: DeployAsk, actor: Actor, lock: DeployLock, lease: Lease | None) -> Release:
+    """Close what a dead deploy has left, then begin."""
+    left_running = left_behind.end_command(lease)
+    if left_running is not None:
+        raise plan.deploy_running(session, session.store.read(), lease, session.clock(), left_running)
+
     def decide(state: State, now: datetime) -> Change:
         change = Change(state=state)
-        left_behind = state.running_release()
-        if left_behind is not None:  # its lock is free and its lease is old: its process is gone
-            change = releases.close_left_behind(state, left_behind.id, actor, now)
+        dead = state.running_release()
+        if dead is not None:  # its lock is free and its lease is old: its process is gone
+            left = lease.left(dead) if lease is not None else None
+            change = releases.close_left_behind(state, dead.id, left, actor, now)
         return then(
             change,
             releases.begin_release(
@@ -102,9 +109,8 @@ class _Deploy:
     watch: DeployWatch
     actor: Actor
     release: Release  # as it began
-    heart: Heartbeat
+    running: Running
     retried: tuple[str, ...]
-    in_command: bool = False  # one was begun and is not recorded yet
 
     def run(self) -> Deployed:
         try:
@@ -114,68 +120,52 @@ class _Deploy:
         except _StoppedError as stop:
             raise DeployguardError(self._give_up(stop)) from stop
         except DeployguardError as error:  # the state could not be read or written, in the middle
-            problem = error.problem
-            with suppress(DeployguardError):
-                problem = self._give_up(_StoppedError(ReleasePhase.FAILED, problem))
-            raise DeployguardError(problem) from error
+            raise DeployguardError(self._give_up(self._failed(deploy_words.state_failed, error.problem))) from error
         except KeyboardInterrupt:
-            doing = self.heart.doing
-            problem = self._give_up(_StoppedError(ReleasePhase.FAILED, deploy_words.interrupted(self.session, doing)))
-            stands = (problem.now or "nothing was changed").partition(" (exit")[0]
-            self.watch.said(f"{problem.message}: {stands}. Release {self.release.id}.")
+            problem = self._give_up(self._failed(deploy_words.interrupted))
+            self.watch.said(
+                f"{problem.message}: {(problem.now or '').partition(' (exit')[0]}. Release {self.release.id}."
+            )
             raise
         return self._ended(after, events, begun)
 
     # the parts
 
     def _check_stop(self) -> None:
-        if self.heart.asked_to_stop():
+        if self.running.asked_to_stop():
             raise self._aborted()
 
     def _aborted(self) -> _StoppedError:
-        return _StoppedError(
-            ReleasePhase.ABORTED, deploy_words.aborted(self.session, self.release.id, self.heart.doing)
-        )
+        problem = deploy_words.aborted(self.session, self.release.id, self.running.doing)
+        return _StoppedError(ReleasePhase.ABORTED, problem)
+
+    def _failed(self, words: Callable[..., Problem], *more: Any) -> _StoppedError:
+        problem = words(self.session, self.ask.version, self.running.doing, *more)
+        return _StoppedError(ReleasePhase.FAILED, problem)
 
     def _commands(self) -> None:
         commands = self.session.settings.deploy
         for number, command in enumerate(commands, 1):
             self._check_stop()
-            finished = self._run(command, "deploy")
-            if self.heart.stop.is_set():
+            finished = self.running.run(command, "deploy", self._why_stop)
+            if self.running.stop.is_set():
                 raise self._aborted()
             if not finished.ok:
-                problem = deploy_words.command_failed(
-                    self.session, self.ask.version, number, len(commands), command, finished
-                )
-                raise _StoppedError(ReleasePhase.FAILED, problem)
+                raise self._failed(deploy_words.command_failed, number, len(commands), finished)
+            if self.running.trouble is not None:  # what cannot be written down cannot end well either
+                raise DeployguardError(self.running.trouble)
         self._change(self._commands_done)
 
     def _commands_done(self, state: State, now: datetime) -> Change:
         """The users of every guarded unit got new code: figures start again, holds go on."""
-        change = releases.commands_done(state, self.release.id, self.actor, now)
+        change = releases.commands_done(state, self.release.id, self.actor)
         for unit in guarded(change.state, self.session.settings, now):
             move = Move(kind=MoveKind.DEPLOYED, flag=unit.key, actor=self.actor, release=self.release.id)
             change = then(change, apply(change.state, move, now))
         return change
 
-    def _run(self, command: Command, kind: str) -> Finished:
-        self.heart.does(self.session.masker.mask(command.text))
-        self.in_command = self.in_command or kind == "deploy"
-        finished = run_recorded(
-            self.session,
-            self.release,
-            command,
-            kind,
-            actor=self.actor,
-            watch=self.watch,
-            should_stop=self._why_stop if kind == "deploy" else never,
-        )
-        self.in_command = False
-        return finished
-
     def _why_stop(self) -> str | None:
-        return "ended by an emergency" if self.heart.stop.is_set() else None
+        return "ended by an emergency" if self.running.stop.is_set() else None
 
     def _settle(self) -> None:
         """Rounds of checks until they have passed for `stable`, without a failure in between."""
@@ -183,7 +173,7 @@ class _Deploy:
         checks, stable = tuple(settings.checks.values()), settings.stable
         if not checks or not stable:
             return
-        self.heart.does("health checks")
+        self.running.does("health checks")
         began = self.session.clock()
         give_up = began + max(5 * stable, timedelta(seconds=10))
         every = min((stable / 3).total_seconds(), ROUND_S)
@@ -205,12 +195,11 @@ class _Deploy:
                 return
             if now >= give_up:
                 self.watch.checked(tuple(rounds), False, now - began)
-                problem = deploy_words.not_stable(self.session, self.ask.version, found)
-                raise _StoppedError(ReleasePhase.FAILED, problem)
-            self.heart.stop.wait(every)
+                raise self._failed(deploy_words.not_stable, found)
+            self.running.stop.wait(every)
 
     def _start_rollouts(self) -> tuple[State, tuple[Event, ...], tuple[str, ...]]:
-        self.heart.does("starting rollouts")
+        self.running.does("starting rollouts")
         self._check_stop()
         begun: list[str] = []
 
@@ -232,7 +221,16 @@ class _Deploy:
                 )
                 change = then(change, apply(change.state, move, now))
                 begun.append(start.rollout)
-            return then(change, self._finished(change.state, now, ReleasePhase.SUCCEEDED, tuple(begun)))
+            succeeded = releases.finish_release(
+                change.state,
+                self.release.id,
+                ReleasePhase.SUCCEEDED,
+                rollouts=tuple(begun),
+                report=self.running.report,
+                actor=self.actor,
+                now=now,
+            )
+            return then(change, succeeded)
 
         after, events = self._change(decide)
         for lead in begun:
@@ -240,63 +238,34 @@ class _Deploy:
             self.watch.rollout_started(rows.rollout_row(after, self.session.settings, after.rollouts[lead], now))
         return after, events, tuple(begun)
 
-    def _finished(
-        self,
-        state: State,
-        now: datetime,
-        phase: ReleasePhase,
-        begun: tuple[str, ...] = (),
-        error: str | None = None,
-    ) -> Change:
-        return releases.finish_release(
-            state,
-            self.release.id,
-            phase,
-            rollouts=begun,
-            error=error,
-            report=str(reports.path_of(self.session, self.release)),
-            restore=phase is ReleasePhase.FAILED,
-            actor=self.actor,
-            now=now,
-        )
-
     def _give_up(self, stop: _StoppedError) -> Problem:
-        """Run the rollback commands, put flags back, close the release; answers what went wrong and what stands now.
+        """Run the rollback commands, close the release; answers what went wrong and what stands now.
 
         An emergency that comes meanwhile wants nothing more than what is done here. A second Ctrl-C ends the rollback
         command that runs, and the release is closed all the same.
         """
+        try:
+            ended = self.session.store.read().releases[self.release.id]
+        except DeployguardError:  # what cannot be read cannot say that it has ended
+            ended = self.release
+        if not ended.runs:  # in the very moment
+            self.running.follow(self.session.store.read(), ())
+            return deploy_words.ended_already(self.session, stop.problem, ended)
         back: list[Finished] = []
-        release = self.session.store.read().releases[self.release.id]
-        if release.phase not in (ReleasePhase.RUNNING, ReleasePhase.ABORTING):
-            return stop.problem  # it ended in the very moment
         again: KeyboardInterrupt | None = None
-        if self.in_command or any(run.kind == "deploy" and really_ran(run) for run in release.commands):
+        if self.running.began:
             try:
-                for command in self.session.settings.rollback:
-                    back.append(self._run(command, "rollback"))  # noqa: PERF401  # what ran before an interrupt counts
+                self.running.roll_back(self.session.settings.rollback, back)
             except KeyboardInterrupt as interrupt:
                 again = interrupt
-
-        def decide(state: State, now: datetime) -> Change:
-            aborting = state.releases[self.release.id].phase is ReleasePhase.ABORTING
-            phase = ReleasePhase.ABORTED if aborting else stop.phase
-            return self._finished(state, now, phase, error=stop.problem.message)
-
-        after, events = self._change(decide)
-        ended = self._ended(after, events, ())
+        after = self.running.close(stop.phase, stop.problem.message)
+        problem = deploy_words.what_stands(self.session, stop.problem, back, self.running, after, self.release.id)
         if again is not None:
+            self.watch.said(
+                f"{problem.message}: {(problem.now or '').partition(' (exit')[0]}. Release {self.release.id}."
+            )
             raise again
-        aborted = after.releases[self.release.id].phase is ReleasePhase.ABORTED
-        return deploy_words.what_stands(
-            self.session,
-            stop.problem,
-            self.session.settings,
-            back,
-            ended.previous_version,
-            self.release.id,
-            aborted=aborted,
-        )
+        return problem
 
     # values
 
@@ -306,11 +275,6 @@ class _Deploy:
 
     def _ended(self, after: State, events: tuple[Event, ...], begun: tuple[str, ...]) -> Deployed:
         """The report and the notices, then the value that tells it."""
-        trouble = reports.try_to_write(self.session, self.release.id)
-        if trouble is not None:
-            self.watch.said(trouble)
-        reports.forget_old(self.session, self.session.settings.retention.reports)
-        aftermath.follow(self.session, after, events)
-        report = str(reports.path_of(self.session, self.release)) if trouble is None else None
-        found = deploy_words.deployed(self.session, self.ask.version, self.release, after, begun)
-        return replace(found, report=report)
+        written = self.running.follow(after, events)
+        found = deploy_words.deployed(self.session, self.release, after, begun)
+        return replace(found, report=self.running.report if written else None)

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from deployguard.config.values import Command, Environment
 from deployguard.effects.commands import Finished
 from deployguard.errors import Code, Offer, Problem
 from deployguard.operations import judged, plan, rows
-from deployguard.operations.running import how
+from deployguard.operations.running import Running, how
 from deployguard.operations.values.releases import Deployed, NextStep
 from deployguard.operations.values.rollouts import RolloutRow
 from deployguard.operations.values.watching import ChecksRound
@@ -16,24 +15,21 @@ from deployguard.state import Release, ReleasePhase, State
 from deployguard.store.locks import read_controller
 from deployguard.story.numbers import duration_words
 
-INTERRUPTED = "interrupted by whoever started it"
-
 
 def command_failed(
-    session: Session, version: str | None, number: int, count: int, command: Command, finished: Finished
+    session: Session, version: str | None, doing: str, number: int, count: int, finished: Finished
 ) -> Problem:
-    text = session.masker.mask(command.text)
     last = f': "{finished.last_line}"' if finished.last_line else ""
     return Problem(
         Code.COMMAND_FAILED,
         f"{version or 'the new version'} is not on {session.environment}",
-        where=f"command {number} of {count}: {text} (environments.{session.environment}.deploy[{number - 1}])",
+        where=f"command {number} of {count}: {doing} (environments.{session.environment}.deploy[{number - 1}])",
         found=f"{how(finished)} after {finished.duration_ms / 1000:.1f}s{last}",
         wanted="exit 0",
     )
 
 
-def not_stable(session: Session, version: str | None, found: ChecksRound) -> Problem:
+def not_stable(session: Session, version: str | None, _doing: str, found: ChecksRound) -> Problem:
     bad = "; ".join(f"{check.check}: {plan.fact_of(check)}" for check in found.checks if not check.ok)
     return Problem(
         Code.NOT_STABLE,
@@ -41,6 +37,26 @@ def not_stable(session: Session, version: str | None, found: ChecksRound) -> Pro
         where="health checks after the commands",
         found=bad or "checks pass, but not for long enough without a failure",
         wanted=f"every check passes for {duration_words(session.settings.stable)} without a failure",
+    )
+
+
+def state_failed(session: Session, version: str | None, doing: str, problem: Problem) -> Problem:
+    """A deploy that cannot read or write its state has failed (DECISIONS section 4), whatever that alone would be."""
+    return Problem(
+        Code.COMMAND_FAILED,
+        f"{version or 'the new version'} is not on {session.environment}",
+        where=f"at {doing}",
+        found=": ".join(part for part in (problem.message, problem.found) if part),
+        wanted="a state that can be read and written to the end",
+    )
+
+
+def interrupted(session: Session, _version: str | None, doing: str) -> Problem:
+    return Problem(
+        Code.COMMAND_FAILED,
+        f"the deploy of {session.environment} was interrupted",
+        where=f"at {doing}",
+        found="interrupted by whoever started it",
     )
 
 
@@ -53,57 +69,65 @@ def aborted(session: Session, release_id: str, doing: str) -> Problem:
     )
 
 
-def interrupted(session: Session, doing: str) -> Problem:
-    return Problem(
-        Code.COMMAND_FAILED,
-        f"the deploy of {session.environment} was interrupted",
-        where=f"at {doing}",
-        found=INTERRUPTED,
+def ended_already(session: Session, problem: Problem, release: Release) -> Problem:
+    """It went wrong when the last commit was made: the release stands as that says."""
+    name, begun = release.version or "the new version", len(release.rollouts)
+    rollouts = f"{begun} rollout{'s' if begun != 1 else ''} started" if begun else "no rollout was started"
+    stands = f"{name} is on {session.environment}; {rollouts}"
+    return _told(
+        session, problem, stands if release.phase is ReleasePhase.SUCCEEDED else f"it is {release.phase}", release.id
     )
 
 
 def what_stands(
-    session: Session,
-    problem: Problem,
-    settings: Environment,
-    back: Sequence[Finished],
-    before: str | None,
-    release_id: str,
-    *,
-    aborted: bool,
+    session: Session, problem: Problem, back: Sequence[Finished], running: Running, after: State | None, release_id: str
 ) -> Problem:
-    """`problem` with the state that it left and the next command. `back` are the rollback commands that ran."""
-    env = session.environment
+    """`problem` with the state that it left and the next command.
+
+    `back` are the rollback commands that ran; without `after` the release could not be closed.
+    """
+    env, settings = session.environment, session.settings
     failed = next((finished for finished in back if not finished.ok), None)
+    before = _version_before(after, release_id) if after is not None else None
     if failed is not None:
-        running = f"a rollback command failed too ({how(failed)}): look at {env} now"
+        stands = f"a rollback command failed too ({how(failed)}): look at {env} now"
     elif back:
-        running = f"{env} runs {before} again" if before else "what ran before runs again"
+        stands = f"{env} runs {before} again" if before else "what ran before runs again"
     elif settings.deploy and settings.rollback:
-        running = "no command had run, so none was rolled back"
+        stands = "no command had run, so none was rolled back"
     elif settings.deploy:
-        running = f"{env} has what the commands left: no rollback command is configured"
+        stands = f"{env} has what the commands left: no rollback command is configured"
     else:
-        running = "no command was run"
-    flags = "every flag is off" if aborted else "flags are as they were"
-    return replace(
-        problem,
-        now=f"{running}; {flags} (exit {problem.exit_code})",
-        next=(Offer(f"deployguard report show {release_id} --env {env}", "every line of output"),),
-    )
+        stands = "no command was run"
+    aborted = after is not None and after.releases[release_id].phase is ReleasePhase.ABORTED
+    stands += "; every flag is off" if aborted else "; flags are as they were"
+    if running.trouble is not None:
+        lost = [f"{run.text} ({run.error or run.signal or f'exit {run.exit_code}'})" for run in running.unrecorded]
+        why = ": ".join(part for part in (running.trouble.message, running.trouble.found) if part)
+        stands += f"; not written down: {', '.join([*lost, f'the end of {release_id}'])}, since {why}"
+    return _told(session, problem, stands, release_id)
 
 
-def deployed(session: Session, version: str | None, release: Release, after: State, begun: tuple[str, ...]) -> Deployed:
+def _told(session: Session, problem: Problem, stands: str, release_id: str) -> Problem:
+    report = Offer(f"deployguard report show {release_id} --env {session.environment}", "every line of output")
+    return replace(problem, now=f"{stands} (exit {problem.exit_code})", next=(report,))
+
+
+def _version_before(state: State, release_id: str) -> str | None:
+    done = (r for r in state.releases.values() if r.phase is ReleasePhase.SUCCEEDED and r.id != release_id)
+    return next((release.version for release in reversed(list(done))), None)
+
+
+def deployed(session: Session, release: Release, after: State, begun: tuple[str, ...]) -> Deployed:
     now, settings = session.clock(), session.settings
     definitions = session.definitions(after)
     live = tuple(rollout for rollout in after.rollouts.values() if rollout.phase.live)
     started = tuple(rows.rollout_row(after, settings, one, now) for one in live if one.lead in begun)
-    done = [r for r in after.releases.values() if r.phase is ReleasePhase.SUCCEEDED and r.id != release.id]
     info = read_controller(session.state_dir, session.environment, now)
     return Deployed(
         release_id=release.id,
         environment=session.environment,
-        version=version,
+        version=release.version,
         outcome=after.releases[release.id].phase.value,
         rollouts=started,
         next=_next_steps(started),
@@ -113,7 +137,6 @@ def deployed(session: Session, version: str | None, release: Release, after: Sta
         stays=tuple(rows.rollout_row(after, settings, one, now) for one in live if one.lead not in begun),
         off=plan.off_rows(after, settings, definitions, (), now),
         triggers=judged.acting_triggers(settings),
-        previous_version=done[-1].version if done else None,
     )
 
 

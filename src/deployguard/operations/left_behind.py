@@ -1,83 +1,94 @@
-"""A deploy that died in the middle, cleaned up by an emergency: its rollback commands run, its release is closed.
+"""What a deploy that died in the middle has left: a command that may still run, rollback commands, an open release.
 
-Only where nobody else could be doing the same: the deploy's lock must be free, which the system sees to when a process
-dies, and its last sign of life a minute old, since what it had started may still run.
+An emergency runs the rollback commands in the deploy's place; the next deploy only closes the release. Either of them
+ends the command first, and only where nobody else could be doing the same: the deploy's lock must be free, which the
+system sees to when a process dies, and its last sign of life a minute old.
 """
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 from deployguard.config.build import command_from_json
-from deployguard.operations import aftermath, reports
-from deployguard.operations.lease import Heartbeat
+from deployguard.effects.commands import Finished
+from deployguard.effects.groups import end_group
 from deployguard.operations.protocol import DeployWatch
-from deployguard.operations.running import how, never, run_recorded
-from deployguard.rollout.release import finish_release
+from deployguard.operations.running import Running, how
 from deployguard.session import Session
-from deployguard.state import Actor, Change, Release, ReleasePhase, State
+from deployguard.state import Actor, CommandRun, Release, ReleasePhase
 from deployguard.store.locks import LEASE_LASTS, DeployLock, Lease
 from deployguard.story.numbers import duration_words
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What became of it. `ended`: the release is closed; else its deploy is to end itself."""
+    """What became of it. `ended`: the release is closed; `dead`: it is not, and its deploy will not do it."""
 
     ended: bool = False
+    dead: bool = False
     notes: tuple[str, ...] = ()
+
+
+def end_command(lease: Lease | None) -> str | None:
+    """End what a dead deploy has left running; answers who it is where it cannot be ended."""
+    command = lease.command if lease is not None else None
+    if command is None or end_group(command.pid, command.mark):
+        return None
+    return f"its command still runs and cannot be ended: {command.text} (pid {command.pid})"
 
 
 def clean_up(session: Session, release: Release, actor: Actor, watch: DeployWatch | None) -> Left:
     """Run the rollback commands of `release` in place of its deploy, where that is dead. Never raises for a command."""
     lock, now = DeployLock(session.state_dir, session.environment), session.clock()
     lease = lock.read()
-    if lease is not None and not lease.stale(now):
-        return Left() if lease.held else Left(notes=(_too_fresh(session, release, lease),))
-    if not lock.acquire(release.id, at=now, doing=f"rollback commands of {release.id}"):
-        return Left(notes=(_hangs(release, lease),))
-    try:
-        current = session.store.read().releases.get(release.id)
-        if current is None or current.phase not in (ReleasePhase.RUNNING, ReleasePhase.ABORTING):
-            return Left()  # its deploy has ended itself in the meantime
-        notes = _run(session, release, lock, actor, watch, began=lease is None or lease.doing not in ("", "starting"))
-    finally:
+    if lease is not None and not lease.stale(now) and not lease.over:
+        return Left() if lease.held else Left(dead=True, notes=(_too_fresh(session, release, lease),))
+    command = lease.command if lease is not None else None
+    if not lock.acquire(release.id, at=now, doing=f"rollback commands of {release.id}", command=command):
+        return Left(dead=True, notes=(_hangs(release, lease),))
+    left_running = end_command(lease)
+    current = session.store.read().releases.get(release.id)
+    if left_running is not None or current is None or not current.runs:
         with suppress(OSError):
-            lock.release()
-    return Left(ended=True, notes=notes)
+            lock.release(lease if left_running else None)
+        # Else its deploy has ended itself in the meantime.
+        return (
+            Left() if left_running is None else Left(dead=True, notes=(f"{left_running}; end it, then run this again",))
+        )
+    return _run(session, current, lock, lease, actor, watch)
 
 
 def _run(
-    session: Session, release: Release, lock: DeployLock, actor: Actor, watch: DeployWatch | None, *, began: bool
-) -> tuple[str, ...]:
+    session: Session, release: Release, lock: DeployLock, lease: Lease | None, actor: Actor, watch: DeployWatch | None
+) -> Left:
     notes = [f"the deploy {release.id} had died without a word (pid {release.pid} on {release.host})"]
-    with Heartbeat(session, lock, release.id) as heart:
-        for data in release.rollback if began else ():
-            command = command_from_json(data, session.environ)
-            text = session.masker.mask(command.text)
-            heart.does(text)
-            finished = run_recorded(session, release, command, "rollback", actor=actor, watch=watch, should_stop=never)
-            notes.append(f"its rollback command was run: {text}, {how(finished)}")
-
-    def close(state: State, at: datetime) -> Change:
-        return finish_release(
-            state,
-            release.id,
-            ReleasePhase.ABORTED,
-            error="its process ended before it could stop",
-            report=str(reports.path_of(session, release)),
-            actor=actor,
-            now=at,
-        )
-
-    _, after, events, _ = session.change(close, actor, configure=False)
-    reports.try_to_write(session, release.id)
-    aftermath.follow(session, after, events, always_send=True)
-    if not release.rollback:
+    left = lease.left(release) if lease is not None else None
+    began = lease is None or left is not None or any(_really_ran(run) for run in release.commands)
+    over = lease is not None and lease.over
+    went: list[Finished] = []
+    with Running(session, lock, release, actor, watch) as running:
+        running.record(left)
+        commands = [command_from_json(data, session.environ) for data in release.rollback]
+        if began and not over:
+            running.roll_back(commands, went)
+        closed = running.close(ReleasePhase.ABORTED, "its process ended before it could stop")
+        trouble = running.trouble
+    texts = (session.masker.mask(command.text) for command in commands)
+    notes += [f"its rollback command was run: {text}, {how(one)}" for text, one in zip(texts, went, strict=False)]
+    if over:
+        notes.append("it had run its rollback commands, and could not write that down")
+    elif not commands:
         notes.append("it has no rollback command: look at what its commands left")
     elif not began:
         notes.append("none of its commands had run, so none was rolled back")
-    return tuple(notes)
+    if closed is None and trouble is not None:
+        notes.append(f"{release.id} could not be closed: {trouble.message}, {trouble.found or ''}")
+    return Left(ended=closed is not None, dead=closed is None, notes=tuple(notes))
+
+
+def _really_ran(run: CommandRun) -> bool:
+    """There may be something to roll back. A program that was not found did nothing; how long one ran that its deploy
+    did not survive is not known."""
+    return run.kind == "deploy" and (run.exit_code is not None or run.signal is not None or run.duration_ms is None)
 
 
 def _too_fresh(session: Session, release: Release, lease: Lease) -> str:

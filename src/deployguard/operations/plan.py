@@ -1,6 +1,7 @@
 """What is agreed to before anything happens: the deploy's plan with its preflight, and a rollout's plan with dates."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from deployguard.config.units import format_percentage
@@ -14,11 +15,10 @@ from deployguard.operations.protocol import DeployAsk
 from deployguard.operations.values.releases import DeployPlan, PlannedCommand, PlannedRollout, Unseen
 from deployguard.operations.values.rollouts import PlannedStep, RolloutPlan, RolloutPlans
 from deployguard.operations.values.status import FlagRow
-from deployguard.rollout.riders import leads_and_riders, plan_for, riders_of
-from deployguard.rollout.steps import planned
+from deployguard.rollout.plan import leads_and_riders, plan_for, planned, riders_of
 from deployguard.session import Session
 from deployguard.state import Phase, State
-from deployguard.store.locks import LEASE_LASTS, Lease, read_controller, read_lease
+from deployguard.store.locks import LEASE_LASTS, Lease, read_lease
 from deployguard.story.numbers import duration_words
 from deployguard.story.verdicts import connecting_line, fed_by
 from deployguard.telemetry.probes import probe_all
@@ -28,13 +28,15 @@ DAY = timedelta(days=1)
 
 def refuse_second_deploy(session: Session, state: State, lease: Lease | None, now: datetime) -> None:
     """Raise `deploy-running` where a deploy lives, or died less than a minute ago: what it started may still run."""
-    if lease is None or (not lease.held and (lease.stale(now) or state.running_release() is None)):
+    if lease is None or (not lease.held and (lease.over or lease.stale(now) or state.running_release() is None)):
         return
     raise deploy_running(session, state, lease, now)
 
 
-def deploy_running(session: Session, state: State, lease: Lease | None, now: datetime) -> DeployguardError:
-    """The refusal, with everything that is known of the other deploy."""
+def deploy_running(
+    session: Session, state: State, lease: Lease | None, now: datetime, left_running: str | None = None
+) -> DeployguardError:
+    """The refusal, with everything that is known of the other deploy, or of what a dead one left running."""
     env, running = session.environment, state.running_release()
     parts = []
     if running is not None:
@@ -45,7 +47,9 @@ def deploy_running(session: Session, state: State, lease: Lease | None, now: dat
         ago = duration_words(max(now - lease.at, timedelta(0)))
         parts += [f"on {lease.host}, pid {lease.pid}", f"last sign of life {ago} ago"]
         parts += [f"now at {lease.doing}"] if lease.doing else []
-        if not lease.held:
+        if left_running is not None:
+            parts.append(f"its process is gone; {left_running}")
+        elif not lease.held:
             parts.append(f"its process is gone; the next deploy may begin {LEASE_LASTS.seconds}s after that sign")
     offers = [Offer(f"deployguard rollback emergency --env {env}", "ends it, all flags off")]
     if running is not None:
@@ -90,7 +94,6 @@ def plan_deploy(session: Session, ask: DeployAsk) -> DeployPlan:
         off=off_rows(state, settings, definitions, retried, now),
         unseen=unseen(settings, verdicts),
         problems=_problems(commands, checks),
-        controller=read_controller(session.state_dir, session.environment, now),
     )
 
 
@@ -227,7 +230,11 @@ def plan_rollouts(session: Session, lead: str | None, users: int | None, rps: fl
     return RolloutPlans(
         environment=session.environment,
         plans=tuple(
-            _plan(session, settings, definitions, state, key, riders, per_day, measured, now) for key, riders in pairs
+            replace(
+                _plan(session, settings, definitions, state, key, riders, per_day, measured, now),
+                requests_per_second=rps if users is None else None,
+            )
+            for key, riders in pairs
         ),
     )
 

@@ -27,9 +27,9 @@ def path_of(session: Session, release: Release) -> Path:
     return folder(session) / f"deployment-report-{release.started_at:{STAMP}}-{release.id}.json"
 
 
-def output_of(session: Session, release: Release, number: int) -> Path:
-    """Where every line of the release's `number`th command is kept. Its time tells environments of one folder apart."""
-    return folder(session) / f"deployment-output-{release.started_at:{STAMP}}-{release.id}-{number}.log"
+def output_of(report: Path, number: int) -> Path:
+    """Where every line of the release's `number`th command is kept, beside its report."""
+    return report.with_name(f"{report.stem.replace('-report-', '-output-')}-{number}.log")
 
 
 def build(session: Session, release_id: str) -> Report:
@@ -153,10 +153,10 @@ def newest_id(session: Session) -> str:
     releases = session.store.read().releases
     if not releases:
         raise fail(
-            Code.USAGE,
+            Code.NOT_ALLOWED_NOW,
             f"nothing was deployed to {session.environment} yet",
             wanted="a release to report on",
-            now="nothing was changed (exit 2)",
-            next=(Offer(f"deployguard deploy {session.environment} --dry-run", "the plan; changes nothing"),),
+            now="nothing was changed (exit 1)",
+            allowed=(Offer(f"deployguard deploy {session.environment} --dry-run", "the plan; changes nothing"),),
         )
     return list(releases)[-1]

@@ -43,27 +43,27 @@ def emergency(session: Session, by: str | None, reason: str | None, watch: Deplo
 
     def decide(state: State, now: datetime) -> Change:
         permanent[:] = [key for key, flag in _definitions(session, state).items() if flag.permanent]
-        change = _stop_deploy(state, actor, now)
+        change = _stop_deploy(state, actor)
         move = Move(kind=MoveKind.EMERGENCY, actor=actor, reason=reason, left_on=tuple(permanent))
         return then(change, apply(change.state, move, now))
 
     before, after, events, now = session.change(decide, actor, wait_s=EMERGENCY_WAIT_S, configure=False)
     notes += aftermath.follow(session, after, events, always_send=True)
-    running = after.running_release()
+    running, left = after.running_release(), left_behind.Left()
     if running is not None:
         left = left_behind.clean_up(session, running, actor, watch)
         notes += left.notes
-        running = None if left.ended else running
     return Emergency(
         rollback_id=_new_record(before, after),
         environment=session.environment,
-        revision=session.store.read().revision if running is None else after.revision,
+        revision=session.store.read().revision if left.ended else after.revision,
         flags=_changes(before, after),
         left_on=_left_on(session, after, tuple(permanent), now),
         by=actor.shown,
         at=now,
         version=_version(after),
-        aborting=running.id if running else None,
+        aborting=running.id if running and not (left.ended or left.dead) else None,
+        dead=running.id if running and left.dead else None,
         rollback_commands=_rollback_commands(session, after),
         notes=tuple(notes),
     )
@@ -75,9 +75,9 @@ def _definitions(session: Session, state: State) -> dict[str, Flag]:
     return definitions(settings.flags, state) if settings is not None else {}
 
 
-def _stop_deploy(state: State, actor: Actor, now: datetime) -> Change:
+def _stop_deploy(state: State, actor: Actor) -> Change:
     running = state.running_release()
-    return ask_to_stop(state, running.id, actor, now) if running else Change(state=state)
+    return ask_to_stop(state, running.id, actor) if running else Change(state=state)
 
 
 def undo(session: Session, rollback_id: str | None, *, force: bool, by: str | None, reason: str | None) -> Undone:

@@ -1,22 +1,28 @@
 """Who may act: one controller and one deploy an environment.
 
-Both are locks of the operating system, as the state's is: a process that is killed lets go at once, and a lock's file
-that is left behind blocks nobody. What stands in it (who, where, since when) is for people and for whoever stands by.
+Both are flock(2) on a file that a process keeps open for as long as it lives: one that is killed lets go at once, and a
+file that is left behind blocks nobody. What stands in it (who, where, since when) is for people and for whoever stands
+by. A file that is deleted or replaced under its holder guards nothing any more: the holder has to look (`mine`). The
+state's own lock is `filelock`'s.
 """
 
+import fcntl
 import os
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
 from deployguard.codec import CAMEL, Duration, Spelling, dumps
+from deployguard.state import CommandRun, Release
 from deployguard.store.layout import FILE_MODE, Layout
-from deployguard.store.os_lock import is_taken, take
 from deployguard.store.owner import Owner, read_record, write_record
 
 LEASE_LASTS = timedelta(seconds=60)
+DIED = "its deploy was killed while it ran"
 READERS_LOOK_S = 0.03  # whoever looks whether a lock is taken holds it for a moment
+POLL_S = 0.001
 FIRST_INTERVAL = timedelta(seconds=10)  # until the first tick says another
 ONCE = "watch --once"
 """The `via` of a controller that comes and goes: between two rounds it holds no lock and watches all the same."""
@@ -26,8 +32,9 @@ ONCE = "watch --once"
 class ControllerInfo:
     """What the controller's lock tells: who, and when it ticked last.
 
-    `held`: a process holds the lock now. `alive`: it also ticked within three of its intervals, or comes by cron and
-    did. `left`: it let go by itself; a process that was killed did not.
+    `held`: a process holds the lock now. `alive`: it, or one that comes by cron, ticked within three of its intervals
+    (a tick that lies further ahead than that was made before the clock was set back). `left`: it let go by itself; a
+    process that was killed did not.
     """
 
     __pydantic_config__: ClassVar[Spelling] = CAMEL
@@ -45,8 +52,26 @@ class ControllerInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The command that a deploy runs: whoever finds the deploy dead has to end it and write it down.
+
+    `pid` is its process group's number, too; `mark` tells it from a later process of that number.
+    """
+
+    __pydantic_config__: ClassVar[Spelling] = CAMEL
+    text: str  # masked
+    kind: str  # deploy or rollback
+    at: datetime
+    pid: int
+    mark: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A deploy's sign of life. `held`: a process of this machine holds the lock now."""
+    """A deploy's sign of life. `held`: a process of this machine holds the lock now.
+
+    `over`: the deploy ended with everything rolled back, and only could not write that into the state.
+    """
 
     __pydantic_config__: ClassVar[Spelling] = CAMEL
     release_id: str  # empty until the release is begun
@@ -56,15 +81,26 @@ class Lease:
     since: datetime
     at: datetime
     doing: str = ""
+    command: Started | None = None
+    over: bool = False
     held: bool = False
 
     def stale(self, now: datetime) -> bool:
         """No sign of life for a minute. A lock that is free is no proof: what the process started may still run."""
         return now - self.at > LEASE_LASTS
 
+    def left(self, release: Release) -> CommandRun | None:
+        """The command in whose middle the deploy of `release` died; None where it died between two."""
+        command = self.command
+        if command is None or self.release_id != release.id:
+            return None
+        if any(run.started_at == command.at for run in release.commands):  # written down, and then it died
+            return None
+        return CommandRun(text=command.text, kind=command.kind, started_at=command.at, error=DIED)
+
 
 class _ProcessLock:
-    """A lock that a process keeps for as long as it lives. Its file is made by `take` and never removed."""
+    """A lock that a process keeps for as long as it lives. Its file is made by `take` and never removed by us."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -72,14 +108,26 @@ class _ProcessLock:
 
     @property
     def mine(self) -> bool:
-        return self._fd is not None
+        """It is held, and what is held is still the file that others would take."""
+        return self._fd is not None and _is_named(self._fd, self._path)
 
     def take(self, layout: Layout) -> bool:
-        """Without waiting; False where another process, or another holder in this one, has it."""
-        if self._fd is None:
-            layout.make()
-            self._fd = take(self._path, wait_s=READERS_LOOK_S)
-        return self._fd is not None
+        """Without waiting; False where another process, or another holder in this one, has it. Raises OSError."""
+        if self.mine:
+            return True
+        self.drop()
+        layout.make()
+        deadline = time.monotonic() + READERS_LOOK_S
+        while True:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            # Between opening and locking the file may have been replaced: then it is not the one that counts.
+            if _locked(fd, fcntl.LOCK_EX) and _is_named(fd, self._path):
+                self._fd = fd
+                return True
+            os.close(fd)
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL_S)
 
     def write(self, record: bytes) -> None:
         if self._fd is not None:
@@ -91,8 +139,33 @@ class _ProcessLock:
             self._fd = None
 
     def taken(self) -> bool:
-        """Some process holds it now. Creates nothing."""
-        return self.mine or is_taken(self._path)
+        """Some process holds it now: looked at with a shared lock for a moment. Creates nothing."""
+        if self.mine:
+            return True
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            return not _locked(fd, fcntl.LOCK_SH)
+        finally:
+            os.close(fd)
+
+
+def _locked(fd: int, kind: int) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_named(fd: int, path: Path) -> bool:
+    """Whether the open file is the one that has this name."""
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except OSError:
+        return False
 
 
 class ControllerLock:
@@ -106,8 +179,9 @@ class ControllerLock:
         """Who had it before this one acquired it."""
 
     @property
-    def pid(self) -> int:
-        return os.getpid()
+    def mine(self) -> bool:
+        """This process may act: it holds the lock, and nobody has deleted or replaced its file."""
+        return self._lock.mine
 
     @property
     def fence(self) -> int:
@@ -130,13 +204,20 @@ class ControllerLock:
             since=now,
             last_tick_at=now,
             interval=FIRST_INTERVAL,
-            fence=self.previous.fence + 1 if self.previous else 1,
+            fence=max(self.fence, self.previous.fence if self.previous else 0) + 1,
         )
-        self._lock.write(dumps(self._info))
+        try:
+            self._lock.write(dumps(self._info))
+        except OSError:  # nobody could see who acts
+            self._lock.drop()
+            raise
         return True
 
     def tick(self, at: datetime, interval: timedelta) -> None:
-        """Write that a tick was made at `at` and the next is due after `interval`. Does nothing without the lock."""
+        """Write that a tick was made at `at` and the next is due after `interval`. Does nothing without the lock.
+
+        Raises OSError.
+        """
         if self._info is None:
             return
         self._info = replace(self._info, last_tick_at=at, interval=interval)
@@ -148,15 +229,17 @@ class ControllerLock:
         if info is None:
             return None
         held = self._lock.taken()
-        recent = (now or datetime.now(UTC)) - info.last_tick_at <= 3 * info.interval
+        recent = abs((now or datetime.now(UTC)) - info.last_tick_at) <= 3 * info.interval
         return replace(info, held=held, alive=recent and (held or info.via == ONCE))
 
     def release(self) -> None:
-        """Let go. The last tick stays written, so that `status` says since when nobody watches."""
-        if self._info is not None:
-            self._lock.write(dumps(replace(self._info, left=True)))
-        self._lock.drop()
-        self._info = None
+        """Let go. The last tick stays written, so that `status` says since when nobody watches. Raises OSError."""
+        info, self._info = self._info, None
+        try:
+            if info is not None:
+                self._lock.write(dumps(replace(info, left=True)))
+        finally:
+            self._lock.drop()
 
 
 def read_controller(folder: Path, environment: str, now: datetime) -> ControllerInfo | None:
@@ -181,18 +264,26 @@ class DeployLock:
     def pid(self) -> int:
         return self._owner.pid
 
-    def acquire(self, release_id: str = "", *, at: datetime | None = None, doing: str = "") -> bool:
-        """Take the lock without waiting and sign it. False: another deploy runs. Raises OSError."""
+    def acquire(
+        self, release_id: str = "", *, at: datetime | None = None, doing: str = "", command: Started | None = None
+    ) -> bool:
+        """Take the lock without waiting and sign it. False: another deploy runs. Raises OSError.
+
+        `command` is what a dead deploy left running, until it is seen to.
+        """
         if not self._lock.take(self._layout):
             return False
         self._since = at or datetime.now(UTC)
-        self.beat(release_id, self._since, doing)
+        self.beat(release_id, self._since, doing, command)
         return True
 
-    def beat(self, release_id: str, at: datetime, doing: str) -> None:
-        """A sign of life and what is done now. Does nothing without the lock."""
+    def beat(
+        self, release_id: str, at: datetime, doing: str, command: Started | None = None, *, over: bool = False
+    ) -> None:
+        """A sign of life and what is done now. Does nothing without the lock. Raises OSError."""
         if self._since is None:
             return
+        self._lock.take(self._layout)  # again, where its file was deleted: before another deploy finds the place free
         lease = Lease(
             release_id=release_id,
             name=self._owner.name,
@@ -201,7 +292,12 @@ class DeployLock:
             since=self._since,
             at=at,
             doing=doing[:200],
+            command=None if command is None else replace(command, text=command.text[:200]),
+            over=over,
         )
+        self._write(lease)
+
+    def _write(self, lease: Lease) -> None:
         fd = os.open(self._layout.deploy_lease, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
             write_record(fd, dumps(lease))
@@ -213,11 +309,13 @@ class DeployLock:
         lease = read_record(Lease, self._layout.deploy_lease)
         return None if lease is None else replace(lease, held=self._lock.taken())
 
-    def release(self) -> None:
-        """Take the lease away and let go."""
-        if self._since is not None:
+    def release(self, leaving: Lease | None = None) -> None:
+        """Let go, and take the lease away, or leave one to whoever comes next."""
+        if self._since is not None and leaving is None:
             self._layout.deploy_lease.unlink(missing_ok=True)
-            self._since = None
+        elif self._since is not None and leaving is not None:
+            self._write(leaving)
+        self._since = None
         self._lock.drop()
 
 

@@ -87,8 +87,6 @@ def _word(facts: Facts) -> str:
             return ", ".join(part for part in parts if part) or "the step was over"
         case "rollout.advanced" | "rollout.completed":
             return "promoted, unjudged" if facts.truth("forced") else "promoted"
-        case "rollout.rolledBack" if facts.maybe("kind") == "release":
-            return f"release {release} failed" if release else "the release failed"
         case "rollout.rolledBack":
             return "emergency" if facts.maybe("kind") == "emergency" else "taken back"
         case "rollout.paused" if facts.maybe("pausedBy") == "requirement":

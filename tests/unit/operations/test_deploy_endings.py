@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from deployguard.errors import Code, DeployguardError, fail
-from deployguard.operations import deploy, moves, plan, reports, running, takeback
-from deployguard.operations.lease import Heartbeat
+from deployguard.operations import deploy, exchange, flags, left_behind, moves, plan, reports, running, takeback
 from deployguard.operations.protocol import Ask, DeployAsk, DeployWatch
+from deployguard.operations.running import Running
 from deployguard.rollout.moves import MoveKind
 from deployguard.session import Session
-from deployguard.state import Change, State
+from deployguard.state import Change, State, edit
 from deployguard.store.locks import DeployLock
 from support.application import Stage, config_of, stage
 
@@ -112,7 +112,7 @@ def test_an_emergency_between_the_checks_and_the_rollouts_starts_none(play: Stag
 def test_an_emergency_that_comes_after_the_last_look_starts_none_either(
     play: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Heartbeat, "asked_to_stop", lambda _heart: False)
+    monkeypatch.setattr(Running, "asked_to_stop", lambda _running: False)
     session = play.session()
 
     def emergency(_text: str, kind: str, _how: str, _ok: bool, _took: timedelta) -> None:
@@ -141,9 +141,120 @@ def test_a_state_that_cannot_be_written_in_the_middle_ends_it_as_failed(
 
     monkeypatch.setattr(session, "change", change)
     problem = refused(session)
-    assert problem.code is Code.STATE_LOCKED
+    assert (problem.code, problem.exit_code) == (Code.COMMAND_FAILED, 1)
+    assert "the state of prod is locked" in (problem.found or "")
     assert lines(play, "rolled") == 1, "the command had run, though nobody could write it down"
-    assert session.store.read().releases["r-1"].phase == "failed"
+    release = session.store.read().releases["r-1"]
+    assert (release.phase, [run.kind for run in release.commands]) == ("failed", ["deploy", "rollback"])
+
+
+TWICE = [{"shell": "echo back >> rolled"}, {"shell": "echo back >> rolled; exit 3"}, {"shell": "echo back >> rolled"}]
+
+
+def fills_up(session: Session, play: Stage) -> None:
+    """The state cannot be written while a file `full` is there, as on a disk without room."""
+    real = session.change
+
+    def change(*args: Any, **options: Any) -> Any:
+        if (play.folder / "full").exists():
+            raise fail(Code.STATE_LOCKED, "the state of prod cannot be written", found="no space left on device")
+        return real(*args, **options)
+
+    session.change = change  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("code", [0, 7])
+@pytest.mark.parametrize("then", ["deploy", "emergency"])
+def test_a_disk_that_fills_up_keeps_no_rollback_command_from_running(play: Stage, code: int, then: str) -> None:
+    commands(play, [{"shell": f"touch full; exit {code}"}], rollback=TWICE)
+    session = play.session()
+    fills_up(session, play)
+    problem = refused(session)
+    assert (problem.code, problem.exit_code) == (Code.COMMAND_FAILED, 1)
+    assert ("exit 7" if code else "no space left on device") in (problem.found or "")
+    assert lines(play, "rolled") == 3
+    stands = problem.now or ""
+    assert "a rollback command failed too (exit 3)" in stands
+    assert "not written down: touch full" in stands
+    assert "the end of r-1, since the state of prod cannot be written: no space left on device" in stands
+    assert session.store.read().releases["r-1"].phase == "running"
+    (play.folder / "full").unlink()
+    if then == "deploy":
+        assert deployed(play_again(play)).outcome == "succeeded", "at once, since all is over"
+    else:
+        notes = takeback.emergency(play.session(), None, None).notes
+        assert any("had run its rollback commands" in note for note in notes)
+    assert lines(play, "rolled") == 3, "not a second time"
+    assert not session.store.read().releases["r-1"].runs
+    assert DeployLock(session.state_dir, "prod").read() is None
+
+
+def test_an_emergency_runs_every_rollback_command_of_a_dead_deploy_on_a_full_disk(play: Stage) -> None:
+    commands(play, [], rollback=TWICE)
+    session = play.session()
+    lock = DeployLock(session.state_dir, "prod")
+    assert lock.acquire(at=play.clock() - timedelta(hours=1))
+    deploy._begin(session, DeployAsk(version="2.0"), session.actor(), lock, None)
+    lock.release()
+    again = play.session()
+    fills_up(again, play)
+    heard: list[str] = []
+    starts = silent(command_started=lambda text, _kind: (heard.append(text), (play.folder / "full").touch())[0])
+    done = takeback.emergency(again, None, None, starts)
+    assert (len(heard), lines(play, "rolled"), done.dead) == (3, 3, "r-1")
+    assert any("r-1 could not be closed" in note and "no space left" in note for note in done.notes)
+    (play.folder / "full").unlink()
+    takeback.emergency(play.session(), None, None)
+    assert lines(play, "rolled") == 3, "not a second time"
+    assert session.store.read().releases["r-1"].phase == "aborted"
+
+
+def test_a_release_that_ended_meanwhile_is_not_rolled_back_again(play: Stage) -> None:
+    commands(play, ["false"])
+    session = play.session()
+    found: list[Any] = []
+    watch = silent(command_started=lambda _text, _kind: found.append(session.store.read().releases["r-1"]))
+    refused(session, watch)
+    assert lines(play, "rolled") == 1
+    assert found[0].runs
+    left = left_behind.clean_up(play.session(), found[0], session.actor(), None)
+    assert (left, lines(play, "rolled")) == (left_behind.Left(), 1)
+
+
+def test_ctrl_c_after_the_last_commit_says_that_the_release_stands(play: Stage) -> None:
+    def interrupting(_row: Any) -> None:
+        raise KeyboardInterrupt
+
+    session, said = play.session(), []
+    with pytest.raises(KeyboardInterrupt):
+        deployed(session, silent(rollout_started=interrupting, said=said.append))
+    assert "2.0 is on prod; 2 rollouts started" in said[-1]
+    assert "nothing was changed" not in said[-1]
+    release = session.store.read().releases["r-1"]
+    assert release.phase == "succeeded"
+    assert Path(release.report or "").exists()
+    assert lines(play, "rolled") == 0
+
+
+def test_a_lock_that_cannot_be_taken_is_a_clear_error(play: Stage) -> None:
+    session = play.session()
+    (session.folder / "deploy.lock").mkdir(parents=True)
+    problem = refused(session)
+    assert (problem.code, problem.exit_code) == (Code.STATE_LOCKED, 5)
+    assert session.store.read().releases == {}
+
+
+def test_the_oldest_record_can_be_undone_though_it_makes_room_for_the_undo(
+    play: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edit, "KEPT_RECORDS", 2)
+    session = play.session()
+    for flag in ("hero", "cart"):
+        moves.move(session, Ask(move=MoveKind.SET, flag=flag, percentage=3_000))
+        moves.move(session, Ask(move=MoveKind.ROLLBACK, flag=flag))
+    undone = takeback.undo(session, "rb-1", force=False, by=None, reason=None)
+    assert (undone.undoes, [change.flag_id for change in undone.flags]) == ("rb-1", ["hero"])
+    assert "rb-1" not in session.store.read().rollbacks
 
 
 def test_a_second_interrupt_ends_the_rollback_and_the_release_is_closed_all_the_same(play: Stage) -> None:
@@ -271,6 +382,12 @@ def test_a_rise_while_a_trigger_fails_is_refused_with_its_figures(play: Stage) -
         assert "slow: avg(responseTime) (" in (problem.found or "")
         assert "requests of its users" in (problem.found or "")
         assert any("--force" in offer.command for offer in problem.allowed)
+    wanted = flags.exported(session)
+    wanted["flags"]["hero"]["percentage"] = 60
+    with pytest.raises(DeployguardError) as caught:
+        exchange.imported(session, wanted, None, None)
+    assert caught.value.problem.code is Code.TRIGGER_FAILS
+    assert session.store.read().flag("hero").percentage == 2_000
     lower = moves.move(session, Ask(move=MoveKind.SET, flag="hero", percentage=1_000))
     assert lower.changed
     forced = moves.move(session, Ask(move=MoveKind.SET, flag="hero", percentage=6_000, force=True))

@@ -108,7 +108,7 @@ def test_a_deploy_that_runs_is_named_in_the_record() -> None:
     begun = begin_release(
         busy(), version="2.0", host="h", pid=1, rollback=(), actor=MARIA, reason=None, now=at(-1)
     ).state
-    stopped = ask_to_stop(begun, "r-1", MARIA, at(0)).state
+    stopped = ask_to_stop(begun, "r-1", MARIA).state
     after = walk(stopped, EMERGENCY)
     assert after.rollbacks["rb-3"].release == "r-1"
     assert after.releases["r-1"].phase is ReleasePhase.ABORTING

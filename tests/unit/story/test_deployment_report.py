@@ -33,7 +33,7 @@ def deployed(version: str = "2.14.0", leads: tuple[str, ...] = (FLAG,), **more: 
     )
     name = list(tale.state.releases)[-1]
     run = CommandRun(text="vercel deploy --prod", started_at=tale.now, duration_ms=51_200, exit_code=0)
-    tale.does(releases.record_command(tale.state, name, run, CI, tale.now))
+    tale.does(releases.record_command(tale.state, name, run, CI))
     for lead in leads:
         tale.starts(lead, name, **more)
     tale.does(releases.finish_release(tale.state, name, ReleasePhase.SUCCEEDED, rollouts=leads, actor=CI, now=tale.now))

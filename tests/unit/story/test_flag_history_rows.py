@@ -1,6 +1,6 @@
 """A flag's past as `feature-flags show` lists it."""
 
-from tales import CI, FLAG, OTHER, Tale, event
+from tales import FLAG, OTHER, Tale, event
 
 from deployguard.rollout.moves import MoveKind
 from deployguard.story.history import flag_history
@@ -47,11 +47,6 @@ def test_what_people_did_has_its_word_and_their_reason() -> None:
 def test_a_move_of_a_rollout_by_hand_is_told() -> None:
     tale = Tale().starts().moves(MoveKind.PAUSE).moves(MoveKind.RESUME).moves(MoveKind.PROMOTE, force=True)
     assert [row.why for row in flag_history(tale.events, FLAG)][1:] == ["paused", "resumed", "promoted, unjudged"]
-
-
-def test_a_release_that_failed_put_it_back() -> None:
-    back = event("rollout.rolledBack", {"rollout": FLAG, "from": 5, "to": 0, "kind": "release", "release": "r-2"}, CI)
-    assert [row.why for row in flag_history((back,), FLAG)] == ["release r-2 failed"]
 
 
 def test_odd_numbers_are_no_percentages() -> None:

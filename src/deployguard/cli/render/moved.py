@@ -71,6 +71,8 @@ def emergency(view: Emergency, page: Page) -> None:
         change = f"No change, still revision {view.revision}."
         if view.aborting:
             change = f"The deploy {view.aborting} was told to stop; it runs its rollback commands itself."
+        if view.dead:
+            change = f"The rollback commands of {view.dead} have not run yet."
         page.para(
             f"Nothing was on{but}. {change}",
             first=page.t(page.sign(symbols.PASS), " "),
@@ -85,6 +87,8 @@ def emergency(view: Emergency, page: Page) -> None:
     commands = "; ".join(view.rollback_commands)
     older = f" Older code: {commands}" if commands else ""
     code = f"not touched, {view.version} stays." if view.version else "not touched, no command was run."
+    if view.dead:
+        code, older = f"as {view.dead} left it; its rollback commands have not run yet.", ""
     if view.aborting:
         code = f"the deploy {view.aborting} was told to stop; it runs its rollback commands itself."
         older = ""

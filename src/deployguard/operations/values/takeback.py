@@ -22,7 +22,8 @@ class Emergency:
     by: str = ""
     at: datetime
     version: str | None = None  # the code that stays
-    aborting: str | None = None  # the release that was told to stop
+    aborting: str | None = None  # the release that was told to stop, and will
+    dead: str | None = None  # the release whose deploy died, and that is not rolled back yet
     rollback_commands: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what else was found: a rebuilt state, an unreadable config
 

@@ -44,9 +44,9 @@ def succeeded(facts: Facts) -> Explanation:
 
 
 def failed(facts: Facts) -> Explanation:
-    error, flags = facts.maybe("error"), facts.names("flags")
+    error = facts.maybe("error")
     head = f"{name_of(facts)} failed{f': {error}' if error else ''}"
-    return told(clause(head, f"{', '.join(flags)} as before" if flags else "no flag was changed"), head)
+    return told(clause(head, "no flag was changed"), head)
 
 
 def aborting(facts: Facts) -> Explanation:

@@ -123,10 +123,6 @@ def reduced(facts: Facts) -> Explanation:
 
 
 def taken_back(facts: Facts) -> Explanation:
-    if facts.maybe("kind") == "release":
-        release = facts.maybe("release")
-        said = f"{name_of(facts)} back from {facts.percent('from')} to {facts.percent('to')}: release "
-        return told(f"{said}{release} failed" if release else f"{said}failed")
     least = ", as less would be below minPercentage" if facts.maybe("move") == "reduce" else ""
     sentence = f"{name_of(facts)} taken back from {facts.percent('from')}{_lasted(facts)}{least}{_why(facts)}"
     return told(sentence, None, facts.undo)
