@@ -390,7 +390,6 @@ def deploy_plan() -> DeployPlan:
                 mend="deployguard monitoring import FILE --env prod  # lines of type vital",
             ),
         ),
-        warnings=("guardrails are checked and kept, and not judged yet",),
     )  # fmt: skip
 
 
@@ -417,7 +416,7 @@ def deployed() -> Deployed:
 def gate(result: str, code: int, *rows: GateRow) -> Gate:
     return Gate(result=result, environment=ENV, rollouts=rows, exit_code=code, took=timedelta(milliseconds=300),
                   notes=("cannot see web vitals; poor-web-vitals is not connected and does not hold",),
-                  last_tick_at=NOW - 89 * M, last_watcher="deploy@build-1")  # fmt: skip
+                  at=NOW, controller=replace(WATCHER, last_tick_at=NOW - 89 * M, alive=False))  # fmt: skip
 
 
 def gate_row(key: str, share: int, result: str, text: str, detail: str | None = None) -> GateRow:
@@ -541,7 +540,7 @@ def every_value() -> dict[str, Any]:
             ),
             endpoints=(
                 EndpointFigures(endpoint="/", requests=3_911, bad=1, errors=0.1, average_ms=212, p95_ms=641),
-                EndpointFigures(endpoint="/checkout/*", requests=402, bad=1, errors=3.7, average_ms=1_210, p95_ms=2_840),
+                EndpointFigures(endpoint="/cart/*", requests=402, bad=15, errors=3.7, average_ms=1_210, p95_ms=2_840),
                 EndpointFigures(endpoint="other (61)", requests=9, bad=1, errors=0, average_ms=None, p95_ms=None),
             ),
         ),
@@ -559,7 +558,11 @@ def every_value() -> dict[str, Any]:
                                                            "taken back by high-error-rate, rb-12")),
         "gate, timed out": gate("timed-out", 4, gate_row(LOFTS, 3_000, "waiting", "3 pass, 1 waits for data",
                                                          "poor-web-vitals: 31 of 50 samples, ready about 14:41")),
-        "gate, no rollout": gate("no-rollout", 0),
+        "gate, no rollout": replace(
+            gate("no-rollout", 0),
+            warnings=("release r-32 (2.14.2), the last one, failed 4m ago: exit 1: npm run build",),
+            next=(Offer("deployguard report show r-32 --env prod"),),
+        ),
         "gate, nobody": gate("no-controller", 4, gate_row(LOFTS, 3_000, "passed", "3 of 3 triggers pass")),
         "imported": Imported(environment=ENV, accepted=1_204, refused=3, dropped_future=1, requests=1_000,
                                vitals=204, with_user=900),

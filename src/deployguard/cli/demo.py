@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -59,7 +60,7 @@ def _folder(keep: str | None) -> Iterator[Path]:
 
 
 def _play(current: Run, folder: Path, seed: int) -> None:
-    from deployguard.cli.progress import progress
+    from deployguard.cli.render import deploying
     from deployguard.cli.watch import stay
     from deployguard.demo.config import LISTED, demo_config
     from deployguard.operations.local import open_local
@@ -83,11 +84,10 @@ def _play(current: Run, folder: Path, seed: int) -> None:
         plan = operations.plan_deploy(ask)
         say("deployguard deploy prod --version 2.14.0 --yes --watch", command=True)
         if not current.as_data:
-            from deployguard.cli.render import deploying
-
             deploying.plan(plan, current.page, dry_run=False)
             current.page.flush()
-        current.emit(operations.deploy(ask, progress(current)))
+        deployed = operations.deploy(ask, deploying.progress(current.page))
+        current.emit(deployed, view=partial(deploying.deployed, stays=True))
         say("One of the two asks a reviews service that cannot take 30% of the visitors. Nobody knows yet.")
         stay(current, operations, every=TICK, length=LONGEST, until_decided=LISTED)
         current.exit_code = 0

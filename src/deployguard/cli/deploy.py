@@ -1,6 +1,7 @@
 """`deploy ENV`: the plan, the question, the run as it goes, and what comes next."""
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from deployguard.cli.words import By, Reason
 from deployguard.errors import Code, Offer, fail
 
 if TYPE_CHECKING:
+    from deployguard.operations.protocol import DeployAsk
     from deployguard.operations.values.releases import DeployPlan
 
 
@@ -35,26 +37,21 @@ def deploy(
     from deployguard.operations.protocol import DeployAsk
 
     current, operations = run(), run().operations(environment)
-    check_version(version)
+    _check_version(version)
     ask = DeployAsk(version=version, retry=tuple(retry), by=by, reason=reason)
     plan = operations.plan_deploy(ask)
     if not current.as_data:
         deploying.plan(plan, current.page, dry_run=dry_run)
         current.page.flush()
-    _check_preflight(plan, force=force)
+    same = _command(plan, ask, watch=watch)
+    _check_preflight(plan, same, force=force)
     if dry_run:
-        if current.as_data:
-            current.print_data(plan)
-        else:
-            deploying.dry_run_end(plan, current.page)
-            current.page.flush()
+        current.emit(plan, view=partial(deploying.dry_run_end, command=same))
         return
     if not yes:
-        _confirm(plan, current)
-    from deployguard.cli.progress import progress
-
-    deployed = operations.deploy(ask, progress(current))
-    current.emit(deployed)
+        _confirm(plan, current, same)
+    deployed = operations.deploy(ask, deploying.progress(current.page))
+    current.emit(deployed, view=partial(deploying.deployed, stays=watch))
     if watch:
         from deployguard.cli.watch import stay
 
@@ -62,7 +59,15 @@ def deploy(
         stay(current, operations, until_decided=leads)
 
 
-def check_version(version: str | None) -> None:
+def _command(plan: "DeployPlan", ask: "DeployAsk", *, watch: bool) -> str:
+    """What was asked, so that an offer to ask it again loses nothing of it."""
+    words = ["deployguard deploy", plan.environment]
+    words += ["--version", ask.version] if ask.version else []
+    words += [f"--retry {flag}" for flag in ask.retry]
+    return " ".join([*words, "--watch"] if watch else words)
+
+
+def _check_version(version: str | None) -> None:
     import re
 
     if version is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", version):
@@ -76,12 +81,12 @@ def check_version(version: str | None) -> None:
         )
 
 
-def _check_preflight(plan: "DeployPlan", *, force: bool) -> None:
-    missing = [problem for problem in plan.problems if not problem.startswith("check ")]
+def _check_preflight(plan: "DeployPlan", same: str, *, force: bool) -> None:
+    missing = any(not command.found for command in plan.commands)
     if not plan.problems or (force and not missing):
         return
     env = plan.environment
-    failing = () if missing else (Offer(f"deployguard deploy {env} --force", "deploys although a check fails now"),)
+    failing = () if missing else (Offer(f"{same} --force", "deploys although a check fails now"),)
     raise fail(
         Code.PREFLIGHT_FAILED,
         f"{env} is not ready for a deploy",
@@ -93,7 +98,7 @@ def _check_preflight(plan: "DeployPlan", *, force: bool) -> None:
     )
 
 
-def _confirm(plan: "DeployPlan", current: Run) -> None:
+def _confirm(plan: "DeployPlan", current: Run, same: str) -> None:
     """Never y/N and never a default; without a terminal it is refused and names `--yes`."""
     wanted = {"no": None, "yes": "yes"}.get(plan.confirm, plan.environment)
     if wanted is None:
@@ -115,7 +120,7 @@ def _confirm(plan: "DeployPlan", current: Run) -> None:
         found=found,
         wanted=f'"{wanted}" typed, or --yes where nobody can answer',
         now="nothing was run or changed (exit 1)",
-        next=(Offer(f"deployguard deploy {plan.environment} --yes", "does not ask"),),
+        next=(Offer(f"{same} --yes", "does not ask"),),
     )
 
 

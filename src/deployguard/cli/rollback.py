@@ -14,9 +14,9 @@ apps = {"rollback": app}
 
 @app.add("emergency", "Every flag off that is not permanent, now, without a question.")
 def emergency(by: By = None, reason: Reason = None) -> None:
-    from deployguard.cli.progress import progress
+    from deployguard.cli.render.deploying import progress
 
-    run().emit(run().operations(lenient=True).emergency(by=by, reason=reason, watch=progress(run())))
+    run().emit(run().operations(lenient=True).emergency(by=by, reason=reason, watch=progress(run().page)))
 
 
 @app.add("manual", "One flag off: a lead with its riders, a rider alone.")

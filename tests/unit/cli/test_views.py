@@ -14,6 +14,7 @@ from deployguard.cli.render import deploying, live
 from deployguard.cli.render.errors import render_problem
 from deployguard.cli.render.page import Page
 from deployguard.cli.render.views import render
+from deployguard.errors import Offer
 from support import views as seen
 
 WIDTHS = (40, 60, 80, 120)
@@ -50,7 +51,7 @@ VIEWS: dict[str, Callable[[Page], None]] = {
         for name, problem in seen.every_problem().items()
     },
     "plan": lambda page: deploying.plan(seen.deploy_plan(), page, dry_run=True),
-    "dry run": lambda page: deploying.dry_run_end(seen.deploy_plan(), page),
+    "dry run": lambda page: deploying.dry_run_end(seen.deploy_plan(), page, "deployguard deploy prod"),
     "live": lambda page: _frame(page, acting=True),
     "live, standing by": lambda page: _frame(page, acting=False, trouble="the state is locked by maria"),
     "left": lambda page: live.left(seen.overview(), page, why="Ctrl-C", acting=True, took=seen.M, changes=2),
@@ -58,16 +59,9 @@ VIEWS: dict[str, Callable[[Page], None]] = {
 
 
 def too_wide(text: str, width: int) -> list[str]:
-    """Lines over the width, but those of one word, which is never cut, and a command that has no option to break at."""
-    lines = [line for line in text.splitlines() if cell_len(line) > width]
-    label = re.compile(r"\s*(?:[a-z]+ {2,})?\S*")
-    return [
-        line
-        for line in lines
-        if not label.fullmatch(line)
-        and not re.match(r"\s*(?:(?:next:|or:|undo:|mend:) )?(?:deployguard |--)", line)
-        and not re.match(r"\s*(?:--\S+ )", line)
-    ]
+    """Lines over the width, but those of one word, which is never cut, alone or behind its label."""
+    one_word = re.compile(r"\s*(?:[a-z]+ {2,})?\S*(?: \\)?")
+    return [line for line in text.splitlines() if cell_len(line) > width and not one_word.fullmatch(line)]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -206,3 +200,69 @@ def test_the_refusal_looks_as_the_page_of_the_terminal_says() -> None:
         "    deployguard feature-flags set featured_lofts_showcase 60 --force \\\n"
         "      --env prod\n"
     )
+
+
+def test_a_command_stands_before_its_comment_and_is_broken_where_it_can_be_pasted() -> None:
+    offer = Offer("deployguard deploy prod --retry trust_social_proof", "when it is mended and was tried on staging")
+    text = drawn(lambda page: page.next([offer]), 80)
+    assert text.splitlines()[0] == "next: deployguard deploy prod --retry trust_social_proof"
+    for width in (20, 30, 40):
+        lines = drawn(lambda page: page.next([Offer("deployguard watch --env prod")]), width).splitlines()
+        assert max(map(len, lines)) <= width
+        assert " ".join("\n".join(lines).replace("\\\n", "").split()) == "next: deployguard watch --env prod"
+
+
+@pytest.mark.parametrize("height", [10, 24])
+@pytest.mark.parametrize("width", [20, 28, 40])
+def test_the_narrowest_screen_cuts_no_command(width: int, height: int) -> None:
+    text = drawn(lambda page: _frame(page, acting=True, height=height), width)
+    assert max(map(cell_len, text.splitlines())) <= width
+    joined = re.sub(r"[\s\\]", "", text)
+    for offer in seen.overview().next:
+        assert re.sub(r"\s", "", offer.command) in joined
+
+
+def test_what_was_taken_back_keeps_its_table_when_many_calm_rollouts_want_room() -> None:
+    calm = [replace(seen.rollout(), rollout=f"calm_{number}", lines=seen.lines()[:2]) for number in range(4)]
+    view = replace(seen.overview(), rollouts=(seen.taken_back(), *calm))
+    text = drawn(lambda page: page.console.print(live.frame(view, page, acting=True, height=23), soft_wrap=True), 80)
+    assert "TRIGGER" in text
+    assert "✗ high-error-rate" in text
+    assert len(text.splitlines()) <= 23
+
+
+def test_it_says_why_figures_are_younger_than_their_step() -> None:
+    row = replace(seen.rollout(), anchor=seen.NOW - 20 * seen.S, restarted="trust_social_proof was taken back")
+    view = replace(seen.every_value()["rollouts, one"], rollouts=(row,))
+    words = "figures start again at 14:31:50: trust_social_proof was taken back"
+    assert words in drawn(lambda page: render(view, page), 80)
+    frame = replace(seen.overview(), rollouts=(seen.taken_back(), row))
+    assert words in drawn(lambda page: page.console.print(live.frame(frame, page, acting=True, height=23)), 120)
+
+
+def test_a_take_back_by_a_person_is_told_as_no_fault() -> None:
+    row = replace(seen.taken_back(), trigger=None, reason="the fair")
+    view = replace(seen.every_value()["rollouts, one"], rollouts=(row,))
+    text = drawn(lambda page: render(view, page), 80)
+    assert "mended" not in text
+    assert "no fault" not in text
+    assert "next: deployguard rollback undo rb-12 --env prod  # brings it back" in text
+
+
+def test_dates_of_steps_that_last_seconds_have_seconds() -> None:
+    plan = seen.plan()
+    quick = replace(plan, steps=tuple(replace(step, hold=20 * seen.S if step.hold else None) for step in plan.steps))
+    view = replace(seen.every_value()["plans"], plans=(quick,))
+    assert re.search(r"14:32:10 +", drawn(lambda page: render(view, page), 80))
+
+
+def test_a_report_says_each_thing_once_and_whole() -> None:
+    report = seen.report()
+    act = replace(report.acted[0], undone_by="rb-2", sentence="a taken back from 30%")
+    still = replace(report.steps[0], from_=2_500, to=2_500)
+    text = drawn(
+        lambda page: render(replace(report, acted=(act,), steps=(still,), made_at=report.started_at), page), 80
+    )
+    assert "a taken back from 30%. Undone by rb-2." in text
+    assert "25% → 25%" not in text
+    assert " to " not in text.splitlines()[0]

@@ -1,18 +1,21 @@
 """`deploy`: the plan first, what runs as it runs, and an end that says what comes next, when, and who watches."""
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-
-from rich.text import Text
+from typing import Any
 
 from deployguard.cli.render import symbols
-from deployguard.cli.render.page import Page
+from deployguard.cli.render.page import Page, Piece
 from deployguard.cli.render.watcher import watched_line, who
 from deployguard.config.units import format_percentage, percentage_number
 from deployguard.errors import Offer
+from deployguard.guard.values import CheckRound
+from deployguard.operations.protocol import DeployWatch
 from deployguard.operations.values.releases import Deployed, DeployPlan, PlannedRollout
 from deployguard.operations.values.rollouts import RolloutRow
+from deployguard.operations.values.status import FlagRow
 from deployguard.operations.values.watching import ChecksRound
-from deployguard.story.numbers import duration_words, hold_words, time_of_day, zone_words
+from deployguard.story.numbers import counted, duration_words, hold_words, time_of_day, zone_words
 
 
 def plan(view: DeployPlan, page: Page, *, dry_run: bool) -> None:
@@ -20,194 +23,171 @@ def plan(view: DeployPlan, page: Page, *, dry_run: bool) -> None:
     page.head(view.environment, what, f"{view.base_url} · {zone_words(view.at, page.zone)}")
     page.blank()
     page.put(("PLAN", "dim"))
-    rows: list[tuple[str, str | Text]] = [("ready", _ready(view))]
-    for number, command in enumerate(view.commands):
-        rows.append(
-            (
-                "run" if number == 0 else "",
-                page.t((command.text, "bold"), f", at most {duration_words(command.timeout)}"),
-            )
-        )
-    if not view.commands:
-        rows.append(("run", "nothing: no deploy command is configured"))
+    rows: list[tuple[str, Piece]] = [("ready", _ready(view))]
+    runs = [page.t((one.text, "bold"), f", at most {duration_words(one.timeout)}") for one in view.commands]
+    rows += _under("run", runs or ["nothing: no deploy command is configured"])
     if view.checks:
         names = ", ".join(check.check for check in view.checks)
         rows.append(("check", f"{names}: until they have passed for {duration_words(view.stable)}"))
-    rows += _starts(view, page)
+    starts = [_start(start, view, page) for start in view.starts]
+    rows += _under("start", starts or ["no rollout: every listed flag is on, in a rollout, or was taken back"])
     for row in view.stays:
-        rows.append(
-            ("stays", f"{row.rollout} at {format_percentage(row.percentage)}, {row.phase}; its figures start again")
-        )
-    for flag in view.off:
-        rollback = f" by {flag.rollback_id}" if flag.rollback_id else ""
-        rows.append(
-            ("off", f"{flag.flag_id} was taken back{rollback} and stays off; --retry {flag.flag_id} starts it again")
-        )
-    commands = ", ".join(command.text for command in view.rollback)
-    run = (
-        page.t("run ", (commands, "bold"), "; flags return to what they were")
-        if commands
-        else page.t("flags return to what they were; no rollback command is configured")
-    )
-    rows.append(("on failure", run))
-    for number, unseen in enumerate(view.unseen):
-        mend = f". To connect them: {unseen.mend}" if unseen.mend else ""
-        text = page.t(page.sign(symbols.NEED), f" {unseen.what}, {unseen.consequence}{mend}")
-        rows.append(("cannot see" if number == 0 else "", text))
-    for warning in view.warnings:
-        rows.append(("know", warning))
-    page.facts(rows)
+        stays = f"{row.rollout} at {format_percentage(row.percentage)}, {row.phase}; its figures start again"
+        rows.append(("stays", stays))
+    rows += _off(view.off)
+    back: Piece = "flags return to what they were; no rollback command is configured"
+    if view.rollback:
+        commands = ", ".join(command.text for command in view.rollback)
+        back = page.t("run ", (commands, "bold"), "; flags return to what they were")
+    rows.append(("on failure", back))
+    unseen: list[Piece] = []
+    for one in view.unseen:
+        mend = f". To connect them: {one.mend}" if one.mend else ""
+        unseen.append(page.t(page.sign(symbols.NEED), f" {one.what}, {one.consequence}{mend}"))
+    page.facts([*rows, *_under("cannot see", unseen)])
     page.blank()
 
 
+def _under(label: str, lines: Sequence[Piece]) -> list[tuple[str, Piece]]:
+    """Rows of which only the first has the label."""
+    return [(label if number == 0 else "", line) for number, line in enumerate(lines)]
+
+
+def _off(flags: Sequence[FlagRow]) -> list[tuple[str, Piece]]:
+    by = {flag.flag_id: f" by {flag.rollback_id}" if flag.rollback_id else "" for flag in flags}
+    return [
+        ("off", f"{key} was taken back{rollback} and stays off; --retry {key} starts it again")
+        for key, rollback in by.items()
+    ]
+
+
 def _ready(view: DeployPlan) -> str:
-    parts = []
-    if view.checks:
-        parts.append(", ".join(f"{c.check} {c.status if c.ok else c.why or 'fails'}" for c in view.checks))
-    programs = dict.fromkeys(command.program for command in (*view.commands, *view.rollback) if command.found)
-    if programs:
-        parts.append(f"{', '.join(programs)} found")
-    missing = dict.fromkeys(command.program for command in (*view.commands, *view.rollback) if not command.found)
-    if missing:
-        parts.append(f"{', '.join(missing)} NOT found")
+    parts = [_answers(view.checks)] if view.checks else []
+    for is_there, words in ((True, "found"), (False, "NOT found")):
+        of = dict.fromkeys(one.program for one in (*view.commands, *view.rollback) if one.found is is_there)
+        parts += [f"{', '.join(of)} {words}"] if of else []
     return "; ".join([*parts, "no other deploy runs"])
 
 
-def _starts(view: DeployPlan, page: Page) -> list[tuple[str, str | Text]]:
-    if not view.starts:
-        return [("start", "no rollout: every listed flag is on, in a rollout, or was taken back")]
-    return [("start" if number == 0 else "", _start(start, view, page)) for number, start in enumerate(view.starts)]
+def _answers(checks: Sequence[CheckRound]) -> str:
+    return ", ".join(f"{check.check} {check.status if check.ok else check.why or 'fails'}" for check in checks)
 
 
-def _start(start: PlannedRollout, view: DeployPlan, page: Page) -> Text:
+def _riders(row: PlannedRollout | RolloutRow, its: str = "") -> str:
+    return f" and {its}{counted(len(row.riders), 'rider')}" if row.riders else ""
+
+
+def _start(start: PlannedRollout, view: DeployPlan, page: Page) -> Piece:
     first, *later = start.percentages
-    riders = f" and {len(start.riders)} rider{'s' if len(start.riders) != 1 else ''}" if start.riders else ""
-    head = page.t((start.rollout, "bold"), f"{riders} for {format_percentage(first)} of users")
     again = " (again)" if start.retried else ""
+    head = page.t((start.rollout, "bold"), f"{_riders(start)} for {format_percentage(first)} of users{again}")
     if not later or start.ends_at is None or start.total is None:
-        return page.t(head, again)
-    numbers = [str(percentage_number(share)) for share in later]
-    shares = numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+        return head
+    *between, last = (str(percentage_number(share)) for share in later)
+    shares = f"{', '.join(between)} and {last}" if between else last
     when = time_of_day(start.ends_at, view.at, page.zone, date=True)
-    return page.t(head, again, f"; then {shares}%, at the earliest on {when} ({hold_words(start.total)})")
+    return page.t(head, f"; then {shares}%, at the earliest on {when} ({hold_words(start.total)})")
 
 
-def dry_run_end(view: DeployPlan, page: Page) -> None:
+def dry_run_end(view: DeployPlan, page: Page, command: str) -> None:
     count = len(view.checks)
-    asked = f"; the {count} check{'s were' if count != 1 else ' was'} asked once" if count else ""
-    page.para(
-        f"dry run: nothing was run, changed or sent{asked}.", first=page.t(page.sign(symbols.PASS), " "), rest="  "
-    )
-    version = f" --version {view.version}" if view.version else ""
-    page.next([Offer(f"deployguard deploy {view.environment}{version}")])
+    asked = f"; the {counted(count, 'check was', 'checks were')} asked once" if count else ""
+    page.sentence(symbols.PASS, f"dry run: nothing was run, changed or sent{asked}.")
+    page.next([Offer(command)])
 
 
 def question(wanted: str, page: Page) -> None:
     page.say("Type ", (wanted, "bold"), " to deploy, anything else to stop:")
 
 
-def command_started(text: str, kind: str, page: Page) -> None:
-    sign = symbols.BACK if kind == "rollback" else symbols.MOVING
-    page.say(page.sign(sign), " ", (text, "bold"))
+def progress(page: Page) -> DeployWatch:
+    """What a deploy prints while it runs: on standard error, so that standard output has the result alone."""
+
+    def shown(draw: Callable[..., None]) -> Callable[..., None]:
+        def told(*words: Any) -> None:
+            draw(page, *words)
+            page.flush()
+
+        return told
+
+    return DeployWatch(
+        command_started=shown(_command_started),
+        line=shown(_line),
+        command_finished=shown(_command_finished),
+        checked=shown(_checked),
+        rollout_started=shown(_rollout_started),
+        said=shown(_said),
+    )
 
 
-def line(text: str, page: Page) -> None:
+def _command_started(page: Page, text: str, kind: str) -> None:
+    page.say(page.sign(symbols.BACK if kind == "rollback" else symbols.MOVING), " ", (text, "bold"))
+
+
+def _line(page: Page, text: str) -> None:
     """A line of a command's output is never broken by us."""
     page.err.append(page.t("  ", ("│ ", "dim"), (text, "dim")))
 
 
-def command_finished(text: str, kind: str, how: str, page: Page, *, ok: bool, took: timedelta) -> None:
+def _command_finished(page: Page, text: str, kind: str, how: str, ok: bool, took: timedelta) -> None:  # noqa: FBT001
     sign = symbols.BACK if kind == "rollback" and ok else symbols.PASS if ok else symbols.FAIL
-    shown = "" if ok and kind == "deploy" else f"  {how}"
-    left = page.t(page.sign(sign), " ", (text, "bold"), shown)
+    left = page.t(page.sign(sign), " ", (text, "bold"), "" if ok and kind == "deploy" else f"  {how}")
     page.err.extend(page.ends(left, page.t(duration_words(took))))
 
 
-def checked(rounds: tuple[ChecksRound, ...], page: Page, *, stable: bool, took: timedelta) -> None:
-    last = rounds[-1]
-    words = ", ".join(f"{c.check} {c.status if c.ok else c.why or 'fails'}" for c in last.checks)
+def _checked(page: Page, rounds: tuple[ChecksRound, ...], stable: bool, took: timedelta) -> None:  # noqa: FBT001
     good = sum(1 for found in rounds if not found.failing)
-    sign = symbols.PASS if stable else symbols.FAIL
-    left = page.t(
-        page.sign(sign),
-        " ",
-        ("stable" if stable else "not stable", "bold"),
-        f"  {words} in {good} rounds of {len(rounds)}",
-    )
-    page.err.extend(page.ends(left, page.t(duration_words(took))))
+    sign, word = (symbols.PASS, "stable") if stable else (symbols.FAIL, "not stable")
+    words = f"  {_answers(rounds[-1].checks)} in {good} rounds of {len(rounds)}"
+    page.err.extend(page.ends(page.t(page.sign(sign), " ", (word, "bold"), words), page.t(duration_words(took))))
 
 
-def rollout_started(row: RolloutRow, page: Page) -> None:
-    riders = f" and {len(row.riders)} rider{'s' if len(row.riders) != 1 else ''}" if row.riders else ""
-    page.say(
-        page.sign(symbols.PASS),
-        " ",
-        ("rollout", "bold"),
-        f"  {row.rollout}{riders} at {format_percentage(row.percentage)}",
-    )
+def _rollout_started(page: Page, row: RolloutRow) -> None:
+    words = f"  {row.rollout}{_riders(row)} at {format_percentage(row.percentage)}"
+    page.say(page.sign(symbols.PASS), " ", ("rollout", "bold"), words)
 
 
-def said(text: str, page: Page) -> None:
+def _said(page: Page, text: str) -> None:
     page.para(text, first="  ", err=True)
 
 
-def deployed(view: Deployed, page: Page) -> None:
-    env, now = view.environment, view.at
-    name = view.version or "the release"
+def deployed(view: Deployed, page: Page, *, stays: bool = False) -> None:
+    """How it ended. `stays`: this process watches from now on, which it will say itself."""
+    env = view.environment
     tail = "" if view.rollouts else " No rollout was started."
     page.put()
-    sentence = page.t(
-        (f"{name} is on {env}", "bold"), f" after {duration_words(view.took)}, release {view.release_id}.{tail}"
-    )
-    page.para(sentence, first=page.t(page.sign(symbols.PASS), " "), rest="  ")
+    done = (f"{view.version or 'the release'} is on {env}", "bold")
+    page.sentence(symbols.PASS, done, f" after {duration_words(view.took)}, release {view.release_id}.{tail}")
     page.facts(_outcome(view, page))
-    if view.watched_by is not None:
-        page.next([Offer(f"deployguard watch --env {env}", "looks on")])
+    if stays:
         return
-    watched_line(None, env, now, page)
-    page.next([Offer(f"deployguard watch --env {env}", "live view, acts while it runs")])
+    if view.watched_by is None:
+        watched_line(None, env, view.at, page)
+    does = "looks on" if view.watched_by is not None else "live view, acts while it runs"
+    page.next([Offer(f"deployguard watch --env {env}", does)])
 
 
-def _outcome(view: Deployed, page: Page) -> list[tuple[str, str | Text]]:
+def _outcome(view: Deployed, page: Page) -> list[tuple[str, Piece]]:
     """What users get now, what comes next and when, what stays off, and who watches."""
     now = view.at
-    rows: list[tuple[str, str | Text]] = []
+    rows: list[tuple[str, Piece]] = []
     for row in view.rollouts:
-        riders = f" and its {len(row.riders)} rider{'s' if len(row.riders) != 1 else ''}" if row.riders else ""
         step = f"step {row.step} of {len(row.steps)}" if row.phase == "progressing" else row.phase
-        rows.append(("now", f"{format_percentage(row.percentage)} of users get {row.rollout}{riders} ({step})"))
+        users = f"{format_percentage(row.percentage)} of users get {row.rollout}{_riders(row, 'its ')} ({step})"
+        rows.append(("now", users))
         if row.next_step_at is not None and row.next_percentage is not None:
-            when = time_of_day(row.next_step_at, now, page.zone)
-            left = duration_words(row.next_step_at - now)
+            when, left = time_of_day(row.next_step_at, now, page.zone), duration_words(row.next_step_at - now)
             share = format_percentage(row.next_percentage)
             rows.append(("then", f"{share} on {when} (in {left}) if every trigger passes until then"))
     for row in view.stays:
         if row.phase in ("progressing", "paused"):
-            step = f"step {row.step} of {len(row.steps)}"
-            rows.append(
-                (
-                    "now",
-                    (
-                        f"{row.rollout} stays at {format_percentage(row.percentage)} ({step}); its users got new code, "
-                        "so its figures start again; its hold goes on"
-                    ),
-                )
-            )
-    for flag in view.off:
-        rollback = f" by {flag.rollback_id}" if flag.rollback_id else ""
-        rows.append(
-            ("off", f"{flag.flag_id} was taken back{rollback} and stays off; --retry {flag.flag_id} starts it again")
-        )
+            at = f"{format_percentage(row.percentage)} (step {row.step} of {len(row.steps)})"
+            its = "its users got new code, so its figures start again; its hold goes on"
+            rows.append(("now", f"{row.rollout} stays at {at}; {its}"))
+    rows += _off(view.off)
     if view.rollouts or view.stays:
-        rows.append(
-            (
-                "harm",
-                (
-                    f"is reduced or taken back by {view.triggers} trigger{'s' if view.triggers != 1 else ''}, "
-                    "while somebody watches"
-                ),
-            )
-        )
+        triggers = counted(view.triggers, "trigger")
+        rows.append(("harm", f"is reduced or taken back by {triggers}, while somebody watches"))
     if view.report:
         rows.append(("report", view.report))
     if view.watched_by is not None:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from deployguard.codec import CAMEL, Duration, Percentage, Spelling
 from deployguard.guard.values import CheckRound
-from deployguard.operations.values.rollouts import RolloutRow, Told
+from deployguard.operations.values.rollouts import RolloutRow
 from deployguard.operations.values.status import ControllerInfo, FlagRow
 
 
@@ -61,8 +61,6 @@ class DeployPlan:
     off: tuple[FlagRow, ...] = ()  # taken back, stay off
     unseen: tuple[Unseen, ...] = ()
     problems: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    controller: ControllerInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +89,6 @@ class Deployed:
     off: tuple[FlagRow, ...] = ()
     stays: tuple[RolloutRow, ...] = ()
     triggers: int = 0  # how many can act
-    previous_version: str | None = None
-    events: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
