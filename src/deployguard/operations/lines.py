@@ -7,7 +7,7 @@ from deployguard.config.values import Environment, Trigger
 from deployguard.guard.values import Population, Result, Verdict
 from deployguard.operations.values.rollouts import TriggerLine
 from deployguard.state import Rollout
-from deployguard.story.verdicts import cause_words, limit_words, metric_words, value_words, worst
+from deployguard.story.verdicts import cause_words, early_words, limit_words, metric_words, value_words, worst
 from deployguard.telemetry.metrics import MetricStore
 
 POINTS = 12
@@ -60,6 +60,7 @@ def _line(
         samples=samples.samples,
         needed=samples.needed,
         cause=cause_words(shown, zone, now) if shown.verdict is Result.INCONCLUSIVE else None,
+        early=early_words(shown),
         holds=shown.holds,
         shadow=shown.shadow,
         spark=spark(trigger, metrics, rollout.lead if exposed is not None else None, since, now, POINTS),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from deployguard.config.values import Environment, Flag
 from deployguard.flags.reach import reach
 from deployguard.operations.values.status import FlagRow
-from deployguard.rollout.steps import hold_ends, next_step, step_of
+from deployguard.rollout.plan import hold_ends, next_step, step_of
 from deployguard.state import FlagState, PausedBy, Phase, Rollout, State
 
 if TYPE_CHECKING:
@@ -75,8 +75,16 @@ def flag_row(state: State, settings: Environment, definitions: Mapping[str, Flag
         owner=definition.owner,
         targeting_overridden=flag.targeting is not None,
         taken_back_at=rollout.entered_at if rollout and taken_back else None,
-        why=rollout.trigger if rollout and rollout.trigger else None,
+        why=_why(state, rollout),
     )
+
+
+def _why(state: State, rollout: Rollout | None) -> str | None:
+    """The trigger that lowered it, or what began its figures anew."""
+    if rollout is None:
+        return None
+    anew = restarted(state, rollout) if rollout.phase is Phase.PROGRESSING else None
+    return f"figures start again: {anew}" if anew else rollout.trigger
 
 
 def guarded_until(flag: FlagState, rollout: Rollout | None, settings: Environment, now: datetime) -> datetime | None:
@@ -93,6 +101,19 @@ def guarded_until(flag: FlagState, rollout: Rollout | None, settings: Environmen
 
 def next_step_at(rollout: Rollout, percentage: int) -> datetime | None:
     return hold_ends(rollout, percentage) if rollout.phase is Phase.PROGRESSING else None
+
+
+def restarted(state: State, rollout: Rollout) -> str | None:
+    """Why a rollout's figures began anew in the midst of its step; None where they did not."""
+    if not rollout.phase.live or rollout.anchor <= rollout.entered_at:
+        return None
+    for other in state.rollouts.values():
+        if other.entered_at == rollout.anchor and other.lead != rollout.lead:
+            return f"{other.lead} was {'taken back' if other.phase is Phase.ROLLED_BACK else 'lowered'}"
+    for release in state.releases.values():
+        if release.started_at < rollout.anchor <= (release.finished_at or rollout.anchor):
+            return f"{release.version or 'a deploy'} gave its users new code"
+    return "what its users see was changed"
 
 
 def waiting(state: State, rollout: Rollout, now: datetime) -> tuple[str | None, str | None]:
@@ -147,6 +168,7 @@ def rollout_row(
         held_for=passed,
         next_percentage=next_step(rollout, flag.percentage) if live else None,
         anchor=rollout.anchor,
+        restarted=restarted(state, rollout),
         paused_by=rollout.paused_by or (PausedBy.PERSON if rollout.phase is Phase.PAUSED else None),
         trigger=rollout.trigger,
         reason=rollout.reason,

@@ -65,16 +65,21 @@ def hold_words(hold: timedelta) -> str:
 # times
 
 
-def time_of_day(at: datetime, now: datetime, zone: tzinfo, *, date: bool = False) -> str:
+def time_of_day(at: datetime, now: datetime, zone: tzinfo, *, date: bool = False, exact: bool = False) -> str:
     """`14:31:50` where it is today in `zone`, else `Wed 25 Nov 04:44`, with the year where that is another.
 
-    `date`: the long form also today.
+    `date`: the long form also today; `exact`: with its seconds.
     """
     there, here = at.astimezone(zone), now.astimezone(zone)
     if there.date() == here.date() and not date:
         return f"{there:%H:%M:%S}"
     year = "" if there.year == here.year else f" {there.year}"
-    return f"{day_words(there)}{year} {there:%H:%M}"
+    return f"{day_words(there)}{year} {there:{'%H:%M:%S' if exact else '%H:%M'}}"
+
+
+def in_seconds(length: timedelta | None) -> bool:
+    """Whether a hold, or a sum of holds, is counted in seconds, so that dates to the minute would hide its steps."""
+    return length is not None and length % timedelta(minutes=1) != timedelta(0)
 
 
 def day_words(at: datetime) -> str:

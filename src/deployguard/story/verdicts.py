@@ -12,7 +12,6 @@ from functools import cache, lru_cache
 
 from deployguard.codec import from_json
 from deployguard.config.condition import Condition, Unit
-from deployguard.config.grammar import format_condition
 from deployguard.config.metrics import CHECK_METRICS, REQUEST_METRICS, VITALS
 from deployguard.config.values import Environment
 from deployguard.guard.values import Cause, Population, Result, Verdict
@@ -70,7 +69,7 @@ def metric_words(condition: Condition) -> str:
 
 def limit_words(condition: Condition) -> str:
     """The right side: `> 10%`, `> 5s`, `>= 2`."""
-    found = rule_parts(condition.text or format_condition(condition))
+    found = rule_parts(condition.text)
     return f"{found.op} {found.limit}" if found else clean(f"{condition.op} {condition.value}")
 
 

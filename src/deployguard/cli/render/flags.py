@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -132,7 +133,9 @@ def _guard_words(row: FlagRow, at: datetime) -> str:
 def _why(row: FlagRow) -> str:
     if row.phase in ("rolled_back", "paused"):
         return row.reason or row.why or ""
-    return f"waits: {row.waits_text}" if row.phase == "progressing" and row.waits_for not in (None, "hold") else ""
+    if row.phase != "progressing":
+        return ""
+    return row.why or (f"waits: {row.waits_text}" if row.waits_for not in (None, "hold") else "")
 
 
 def show(view: FlagDetail, page: Page) -> None:
@@ -190,13 +193,11 @@ def _targeting_words(view: FlagDetail) -> str:
     return f"{json.dumps(view.targeting, ensure_ascii=False)}, {source}" if view.targeting else f"everyone, {source}"
 
 
-def _offers_for(row: FlagRow, env: str) -> list[Offer]:
+def _offers_for(row: FlagRow, env: str) -> Sequence[Offer]:
     if row.phase == "rolled_back":
-        lead = row.rollout or row.flag_id
-        offers = [Offer(f"deployguard deploy {env} --retry {lead}", "when it is mended")]
-        if row.rollback_id:
-            offers.append(Offer(f"deployguard rollback undo {row.rollback_id} --env {env}", "it was no fault"))
-        return offers
+        from deployguard.story.headline import ways_back
+
+        return ways_back(env, row.rollout or row.flag_id, row.rollback_id, by_trigger=row.why is not None)
     if row.phase == "paused":
         return [Offer(f"deployguard rollout resume {row.rollout} --env {env}")]
     if row.phase == "progressing":

@@ -1,5 +1,7 @@
 """The live view: fits the terminal's height; the last lines never leave."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from rich.console import Group
@@ -8,66 +10,97 @@ from rich.text import Text
 from deployguard.cli.render import rollouts, symbols
 from deployguard.cli.render.page import Page
 from deployguard.cli.render.watcher import who
-from deployguard.cli.render.wrapping import unglued
+from deployguard.cli.render.wrapping import folded, unglued
 from deployguard.errors import Offer
 from deployguard.operations.values.rollouts import RolloutRow
 from deployguard.operations.values.watching import Overview
-from deployguard.story.numbers import age_words, day_words, duration_words, latency_words, zone_words
+from deployguard.story.numbers import age_words, counted, day_words, duration_words, latency_words, zone_words
 
 _ENDING_SIGN = {"ok": symbols.PASS, "back": symbols.BACK, "harm": symbols.FAIL, "blind": symbols.WAIT}
 
 
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """How much of the middle is shown."""
+
+    flags: bool
+    checks: bool
+    events: int
+    calm: int  # of rollouts that are well: 3 their tables, 2 a sentence each, 1 a line each, 0 their number
+    opened: int  # how many of the others keep their tables, from the top
+    told: bool = True  # whether those of them that lost theirs have a sentence
+
+
 def frame(view: Overview, page: Page, *, acting: bool, height: int, trouble: str | None = None) -> Group:
-    """One frame of at most `height` lines: first FLAGS leave, then CHECKS, older events, tables of calm rollouts."""
-    head = _head(view, page, acting=acting)
-    ending = _ending(view, page, acting=acting, trouble=trouble)
-    room = height - len(head) - len(ending)
-    opened = [
-        row.phase == "rolled_back" or any(_not_calm(line.verdict, line.holds) for line in row.lines)
-        for row in view.rollouts
-    ]
-    events = _events(view, page)
-    shown_events, flags, checks = len(events), _flags(view, page), _checks(view, page)
-    calm_open = True
-    while True:
-        bodies = [_rollout(row, view, page, table=o or calm_open) for row, o in zip(view.rollouts, opened, strict=True)]
-        middle = [line for body in bodies for line in [*body, Text()]]
-        middle += [*checks, *flags, *([Text()] if checks or flags else [])]
-        told = [line for event in events[:shown_events] for line in event]
-        middle += [*told, *([Text()] if told else [])]
+    """One frame of at most `height` lines: the head, what fits of the middle, and the last lines, which never leave."""
+    head = _fitted(_head(view, page, acting=acting), page)
+    ending = _fitted(_ending(view, page, acting=acting, trouble=trouble), page)
+    room = max(height - len(head) - len(ending), 0)
+    events, middle = _events(view, page), list[Text]()
+    for size in _sizes(view, len(events)):
+        middle = _fitted(_middle(view, page, size, events), page)
         if len(middle) <= room:
             break
-        if flags:
-            flags = []
-        elif checks and not _check_fails(view):
-            checks = []
-        elif shown_events > 1:
-            shown_events -= 1
-        elif calm_open:
-            calm_open = False
-        elif len(view.rollouts) and any(opened):
-            last = max(i for i, o in enumerate(opened) if o)
-            opened[last] = False
+    return Group(*head, *middle[:room], *ending)
+
+
+def _sizes(view: Overview, events: int) -> Iterator[_Size]:
+    """First FLAGS leave, then CHECKS, older events, what is known of calm rollouts, tables from the lowest up."""
+    size = _Size(flags=True, checks=True, events=events, calm=3, opened=sum(map(_opens, view.rollouts)))
+    yield size
+    size = replace(size, flags=False)
+    yield size
+    size = replace(size, checks=any(not check.ok for check in view.checks))
+    yield size
+    for count in range(events - 1, 0, -1):
+        size = replace(size, events=count)
+        yield size
+    for calm in (2, 1, 0):
+        size = replace(size, calm=calm)
+        yield size
+    for opened in range(size.opened - 1, 0, -1):
+        size = replace(size, opened=opened)
+        yield size
+    yield replace(size, told=False)
+    yield replace(size, opened=0)
+
+
+def _opens(row: RolloutRow) -> bool:
+    """Whether its table is worth more than that of a rollout that is well."""
+    return row.phase == "rolled_back" or any(
+        line.verdict == "fail" or (line.verdict == "inconclusive" and line.holds) for line in row.lines
+    )
+
+
+def _middle(view: Overview, page: Page, size: _Size, events: list[list[Text]]) -> list[Text]:
+    parts: list[list[Text]] = []
+    brief: list[Text] = []
+    opened = more = 0
+    for row in view.rollouts:
+        opened += _opens(row)
+        table, told = (opened <= size.opened, size.told) if _opens(row) else (size.calm == 3, size.calm == 2)
+        if table or told:
+            parts.append(_rollout(row, view, page, table=table))
+        elif size.calm or _opens(row):
+            brief.append(rollouts.opening(row, view.at, page)[0])
         else:
-            middle = middle[: max(room, 0)]
-            break
-    lines = [*head, *middle, *ending]
-    return Group(*[_drawn(line) for line in lines])
+            more += 1
+    if more:
+        brief.append(page.t(page.sign(symbols.PASS), f" {counted(more, 'more rollout')}: no trigger of theirs fails"))
+    parts.append(brief)
+    parts.append([*(_checks(view, page) if size.checks else ()), *(_flags(view, page) if size.flags else ())])
+    parts.append([line for event in events[: size.events] for line in event])
+    return [line for part in parts if part for line in (*part, Text())]
 
 
-def _drawn(line: Text) -> Text:
-    out = unglued(line).copy()
-    out.no_wrap = True
-    out.overflow = "ignore"
+def _fitted(lines: list[Text], page: Page) -> list[Text]:
+    """The lines as they are drawn: what is wider than the screen goes on in the next one."""
+    out = []
+    for line in lines:
+        for piece in folded(unglued(line).copy(), page.width):
+            piece.no_wrap, piece.overflow = True, "ignore"
+            out.append(piece)
     return out
-
-
-def _not_calm(verdict: str, holds: bool) -> bool:  # noqa: FBT001
-    return verdict == "fail" or (verdict == "inconclusive" and holds)
-
-
-def _check_fails(view: Overview) -> bool:
-    return any(not check.ok for check in view.checks)
 
 
 def _head(view: Overview, page: Page, *, acting: bool) -> list[Text]:
@@ -84,11 +117,11 @@ def _head(view: Overview, page: Page, *, acting: bool) -> list[Text]:
             Text(),
         ]
     ago = age_words(max(view.at, watcher.last_tick_at) - watcher.last_tick_at)
-    if acting:
-        line = page.t(f"acting: {watcher.name}, pid {watcher.pid}, last tick {ago} ago{tail}")
-        return [*first, *page.wrapped(line, page.t(page.sign(symbols.ON), " "), "  "), Text()]
-    line = page.t(f"standing by: {watcher.name} (pid {watcher.pid}) acts, last tick {ago} ago{tail}")
-    return [*first, *page.wrapped(line, page.t(page.sign(symbols.OFF), " "), "  "), Text()]
+    sign, who = symbols.ON, f"acting: {watcher.name}, pid {watcher.pid}"
+    if not acting:
+        sign, who = symbols.OFF, f"standing by: {watcher.name} (pid {watcher.pid}) acts"
+    line = page.t(f"{who}, last tick {ago} ago{tail}")
+    return [*first, *page.wrapped(line, page.t(page.sign(sign), " "), "  "), Text()]
 
 
 def _sources(view: Overview) -> str:
@@ -107,11 +140,8 @@ def _rollout(row: RolloutRow, view: Overview, page: Page, *, table: bool) -> lis
     if not row.lines:
         return lines
     if not table:
-        return [*lines, *rollouts.summary(row, page)]
-    kept, page.out = page.out, []
-    rollouts.table(row, page, span=rollouts.span_words(row, view.at, page))
-    drawn, page.out = page.out, kept
-    return [*lines, *drawn]
+        return [*lines, *rollouts.summary(row, view.at, page)]
+    return [*lines, *rollouts.table(row, view.at, page)]
 
 
 def _checks(view: Overview, page: Page) -> list[Text]:
@@ -124,8 +154,7 @@ def _checks(view: Overview, page: Page) -> list[Text]:
         what = f"{check.status} in {latency_words(check.latency_ms)}" if check.ok else (check.why or "fails")
         glued = f"{check.check} {what}".replace(" ", "\u00a0")
         line.append_text(page.t(gap, sign, "\u00a0", glued))
-    wrapped = page.wrapped(line, page.t(("CHECKS", "dim"), "  "), "        ")
-    return [page.t(part) for part in wrapped]
+    return page.wrapped(line, page.t(("CHECKS", "dim"), "  "), "        ")
 
 
 def _flags(view: Overview, page: Page) -> list[Text]:
@@ -175,10 +204,7 @@ def _ending(view: Overview, page: Page, *, acting: bool, trouble: str | None) ->
     text = page.t((first + dot.strip(), "bold"), f" {rest}" if rest else "")
     lines += page.wrapped(text, page.t(sign, " "), "  ")
     lines += page.wrapped(page.t(leave), Text(), "")
-    kept, page.err = page.err, []
-    page.next([Offer(offer.command, offer.does) for offer in view.next])
-    offers, page.err = page.err, kept
-    return [*lines, *offers]
+    return [*lines, *page.offers(view.next)]
 
 
 def left(view: Overview, page: Page, *, why: str, acting: bool, took: timedelta, changes: int) -> None:

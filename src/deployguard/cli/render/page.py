@@ -175,37 +175,61 @@ class Page:
         below: Sequence[Piece | None] = (),
     ) -> None:
         """Columns two spaces apart; the first cell of a row may open with a symbol. `below`: a sentence under a row."""
+        self.out.extend(self.table_lines(columns, rows, indent=indent, below=below))
+
+    def table_lines(
+        self,
+        columns: Sequence[Column],
+        rows: Sequence[Sequence[Piece]],
+        *,
+        indent: str = "",
+        below: Sequence[Piece | None] = (),
+    ) -> list[Text]:
+        """The same as lines."""
         from deployguard.cli.render.table import laid_out
 
         cells = [[self.t(cell) for cell in row] for row in rows]
         sentences = [None if more is None else self.t(more) for more in below]
-        self.out.extend(laid_out(self, columns, cells, indent, sentences))
+        return laid_out(self, columns, cells, indent, sentences)
 
     def next(self, offers: Sequence[Offer], *, word: str = "next") -> None:
         """`next:` and `or:` with whole commands, which can be pasted: a comment stands behind ` # ` or above."""
-        for number, offer in enumerate(offers):
-            label = f"{word}:" if number == 0 else "or:"
-            self.err.extend(self.command(offer, self.t((label.rjust(len(word) + 1), "bold"), " ")))
+        self.err.extend(self.offers(offers, word=word))
 
-    def command(self, offer: Offer, first: Text, indent: str = "  ") -> list[Text]:
-        """A command behind its label, broken only before an option, with ` \\`; its comment behind or above.
+    def offers(self, offers: Sequence[Offer], *, word: str = "next") -> list[Text]:
+        """The same as lines."""
+        labels = [f"{word}:", *["or:".rjust(len(word) + 1)] * len(offers)]
+        return [
+            line
+            for label, offer in zip(labels, offers, strict=False)
+            for line in self.command(offer, self.t((label, "bold"), " "))
+        ]
 
-        `indent` is where the command stands when its comment has the label's line.
+    def command(self, offer: Offer, first: Text, above: str | None = None) -> list[Text]:
+        """A command behind its label, broken only before an option, with ` \\`.
+
+        Its comment stands behind it; where that has no room below, or `above` it behind this indent.
         """
-        does = f"  # {offer.does}" if offer.does else ""
-        whole = self.t(first, (offer.command, "cyan"), (does, "dim"))
-        if whole.cell_len <= self.width:
-            return [whole]
-        lines: list[Text] = []
-        if offer.does:
-            lines += self.wrapped(self.t((f"# {offer.does}", "dim")), first, f"{indent}# ")
-            first = self.t(indent)
+        does = self.t((f"# {offer.does}", "dim")) if offer.does else None
+        lines = []
+        if does is not None and above is not None and self._over(first, offer.command, does):
+            lines += self.wrapped(does, Text(above), f"{above}# ")
+            does = None
         parts = broken_command(offer.command, self.width - first.cell_len - len(" \\"))
+        if not offer.does and first.cell_len + cell_len(offer.command) <= self.width:
+            parts = [offer.command]
+        indent = " " * (first.cell_len + 2)
         for number, part in enumerate(parts):
             tail = " \\" if number < len(parts) - 1 else ""
-            lead = first if number == 0 else self.t(" " * (first.cell_len + 2))
-            lines.append(self.t(lead, (part + tail, "cyan")))
+            lines.append(self.t(first if number == 0 else indent, (part + tail, "cyan")))
+        if does is not None and lines[-1].cell_len + 2 + does.cell_len <= self.width:
+            lines[-1] = self.t(lines[-1], "  ", does)
+        elif does is not None:
+            lines += self.wrapped(does, Text(indent), f"{indent}# ")
         return lines
+
+    def _over(self, first: Text, command: str, does: Text) -> bool:
+        return first.cell_len + cell_len(command) + 2 + does.cell_len > self.width
 
     def flush(self) -> None:
         """Print what has gathered: the result first, then the words around it."""

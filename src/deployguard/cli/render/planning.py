@@ -9,7 +9,14 @@ from deployguard.cli.render import symbols
 from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.config.units import format_percentage
 from deployguard.errors import Offer
-from deployguard.story.numbers import column_of_percentages, count_words, hold_words, time_of_day, zone_words
+from deployguard.story.numbers import (
+    column_of_percentages,
+    count_words,
+    hold_words,
+    in_seconds,
+    time_of_day,
+    zone_words,
+)
 
 if TYPE_CHECKING:
     from deployguard.operations.values.rollouts import PlannedStep, RolloutPlan, RolloutPlans
@@ -33,12 +40,13 @@ def _plan(plan: RolloutPlan, page: Page) -> None:
     title = page.t("plan for ", (plan.rollout, "bold"), f", strategy {plan.strategy}")
     page.head(plan.environment, title, f"if started now · {zone_words(plan.at, page.zone)}")
     shares = column_of_percentages([step.percentage for step in plan.steps])
+    exact = any(in_seconds(step.hold) for step in plan.steps)
     rows: list[list[Piece]] = [
         [
             f"{step.step:>6}",
             share,
             hold_words(step.hold) if step.hold else "",
-            time_of_day(step.from_, plan.at, page.zone, date=True),
+            time_of_day(step.from_, plan.at, page.zone, date=True, exact=exact),
             _seen_by(step, plan),
             step.name or "",
         ]
@@ -59,7 +67,7 @@ def _plan(plan: RolloutPlan, page: Page) -> None:
         page.para(" ".join(words))
     if plan.ends_at is not None and plan.total is not None:
         last = format_percentage(plan.steps[-1].percentage)
-        when = time_of_day(plan.ends_at, plan.at, page.zone, date=True)
+        when = time_of_day(plan.ends_at, plan.at, page.zone, date=True, exact=exact)
         page.sentence(
             symbols.PASS, f"At the earliest at {last} on {when} ({hold_words(plan.total)}). Nothing was changed."
         )
@@ -80,7 +88,8 @@ def _plan_words(plan: RolloutPlan) -> list[str]:
     if plan.users_per_day is not None:
         other = plan.measured_users_per_day not in (None, plan.users_per_day)
         measured = f" (last 7 days: {count_words(plan.measured_users_per_day or 0)})" if other else ""
-        words.append(f"At {count_words(plan.users_per_day)} users a day{measured}.")
+        of = f", as {plan.requests_per_second:g} requests a second are" if plan.requests_per_second is not None else ""
+        words.append(f"At {count_words(plan.users_per_day)} users a day{of}{measured}.")
     if plan.requires:
         words.append(f"Requires {needs_words(plan.requires)}.")
     if plan.refused:

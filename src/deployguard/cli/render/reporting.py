@@ -7,8 +7,10 @@ from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.config.units import format_percentage
 from deployguard.errors import Offer
 from deployguard.operations.values.releases import Reports
+from deployguard.story.explain import paragraph
 from deployguard.story.numbers import count_words, day_words, duration_words, time_of_day, zone_words
 from deployguard.story.report import Outcome, Report, ReportStep
+from deployguard.story.report.as_markdown import by_people
 
 _SIGN = {
     Outcome.TAKEN_BACK: symbols.BACK,
@@ -38,7 +40,8 @@ def listed(view: Reports, page: Page) -> None:
 
 def report(view: Report, page: Page) -> None:
     name = page.t(f"release {view.release}", f", {view.version}" if view.version else "")
-    span = f"{_date(view.started_at, page)} to {_date(view.made_at, page)} · {zone_words(view.made_at, page.zone)}"
+    days = dict.fromkeys(day_words(at.astimezone(page.zone)) for at in (view.started_at, view.made_at))
+    span = f"{' to '.join(days)} {view.made_at.astimezone(page.zone).year} · {zone_words(view.made_at, page.zone)}"
     page.head(view.environment, name, span)
     sign = _SIGN.get(view.outcome, symbols.PASS)
     took = duration_words((view.finished_at or view.made_at) - view.started_at)
@@ -57,7 +60,10 @@ def report(view: Report, page: Page) -> None:
     for act in view.acted:
         page.blank()
         undone = f" Undone by {act.undone_by}." if act.undone_by else ""
-        page.para(act.sentence.split(" Undo: ")[0] + undone, first=page.t(page.sign(symbols.BACK), " "))
+        page.sentence(symbols.BACK, paragraph(act.sentence) + undone)
+    for one in by_people(view):
+        page.blank()
+        page.sentence(symbols.ON if one.undoes else symbols.BACK, paragraph(one.sentence))
     page.next(
         [*_way_back(view), Offer(f'deployguard report show {view.release} --format markdown >> "$GITHUB_STEP_SUMMARY"')]
     )
@@ -70,10 +76,6 @@ def _way_back(view: Report) -> list[Offer]:
         return []
     retry = f"deployguard deploy {view.environment} --retry {act.rollout}"
     return [Offer(retry, "when it is mended"), Offer(act.undo, "it was no fault")]
-
-
-def _date(at: datetime, page: Page) -> str:
-    return day_words(at.astimezone(page.zone))
 
 
 def _commands(view: Report, page: Page) -> None:
@@ -98,7 +100,7 @@ def _steps(steps: tuple[ReportStep, ...], now: datetime, page: Page) -> None:
     rows: list[list[Piece]] = []
     for step in steps:
         change = ""
-        if step.from_ is not None and step.to is not None:
+        if step.from_ is not None and step.to is not None and step.from_ != step.to:
             change = f"{format_percentage(step.from_)} → {format_percentage(step.to)}"
         seen = f"{count_words(step.exposed.users)} users" if step.exposed and step.exposed.users else ""
         local = step.at.astimezone(page.zone)

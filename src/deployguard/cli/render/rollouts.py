@@ -13,6 +13,7 @@ from deployguard.cli.render.symbols import Symbol
 from deployguard.cli.render.watcher import watched_line
 from deployguard.config.units import format_percentage, percentage_number
 from deployguard.errors import Offer
+from deployguard.story.headline import ways_back
 from deployguard.story.numbers import (
     count_words,
     counted,
@@ -107,23 +108,32 @@ def _between(row: RolloutRow, number: int, at: int | None, page: Page) -> Text:
     return page.t(("━" * filled, "green"), ("─" * (_BAR - filled), "dim"))
 
 
-def table(row: RolloutRow, page: Page, *, span: str) -> None:
+def table(row: RolloutRow, now: datetime, page: Page) -> list[Text]:
     """The triggers of one rollout with both populations, limit, samples and spark line."""
     has_users = any(line.exposed is not None for line in row.lines)
-    rows = [_table_row(line, page, has_users=has_users) for line in row.lines]
     columns = [
         Column("  TRIGGER", shrinks=True),
         *([Column("ITS USERS", right=True)] if has_users else []),
         Column("EVERYONE", right=True),
         Column("LIMIT", right=True),
         Column("SAMPLES", right=True, leaves=1),
-        Column(span, leaves=2),
+        Column(_span(row, now, page), leaves=2),
     ]
-    page.table(columns, rows, indent="  ")
+    lines = page.table_lines(columns, [_table_row(line, page, has_users=has_users) for line in row.lines], indent="  ")
     for line in row.lines:
-        if line.cause and not line.holds:
-            words = f"{line.trigger}: {line.cause}; it does not hold"
-            page.para(words, first=page.t("  ", page.sign(symbols.NONE), " "))
+        if line.early:
+            lines += page.wrapped(page.t(f"{line.trigger} {line.early}"), Text("    "), "    ")
+        elif line.cause and not line.holds:
+            words = page.t(f"{line.trigger}: {line.cause}; it does not hold")
+            lines += page.wrapped(words, page.t("  ", page.sign(symbols.NONE), " "), "    ")
+    if row.restarted:
+        lines += page.wrapped(page.t(_restart(row, now, page)), Text("    "), "    ")
+    return lines
+
+
+def _restart(row: RolloutRow, now: datetime, page: Page) -> str:
+    """Why the figures of a step are younger than the step."""
+    return f"figures start again at {time_of_day(row.anchor or now, now, page.zone)}: {row.restarted}"
 
 
 def _table_row(line: TriggerLine, page: Page, *, has_users: bool) -> list[Text]:
@@ -140,7 +150,7 @@ def _table_row(line: TriggerLine, page: Page, *, has_users: bool) -> list[Text]:
     return cells
 
 
-def span_words(row: RolloutRow, now: datetime, page: Page) -> str:
+def _span(row: RolloutRow, now: datetime, page: Page) -> str:
     """`LAST 30 MIN`, or since when where the anchor is nearer."""
     since = row.spark_since
     if since is None or (now - since).total_seconds() >= 1799:
@@ -148,7 +158,7 @@ def span_words(row: RolloutRow, now: datetime, page: Page) -> str:
     return f"SINCE {since.astimezone(page.zone):%H:%M:%S}"
 
 
-def summary(row: RolloutRow, page: Page) -> list[Text]:
+def summary(row: RolloutRow, now: datetime, page: Page) -> list[Text]:
     """A sentence instead of the table: `4 of 4 triggers pass · nearest: ...`."""
     holding = [line for line in row.lines if line.holds]
     passing = sum(1 for line in holding if line.verdict == "pass")
@@ -159,6 +169,7 @@ def summary(row: RolloutRow, page: Page) -> list[Text]:
         parts.append(f"{', '.join(failing)} {'fails' if len(failing) == 1 else 'fail'}")
     if waiting:
         cause = next((line.cause for line in holding if line.verdict == "inconclusive" and line.cause), None)
+        cause = _restart(row, now, page) if row.restarted else cause
         parts.append(f"{waiting} {'waits' if waiting == 1 else 'wait'}{f': {cause}' if cause else ''}")
     elif row.nearest and not failing:
         parts.append(f"nearest: {row.nearest}")
@@ -181,9 +192,9 @@ def status(view: RolloutsStatus, page: Page) -> None:
         if row.reason and row.phase in ("paused", "rolled_back"):
             page.para(row.reason, first="  ")
         if row.lines and (one or any(line.verdict != "pass" for line in row.lines)):
-            table(row, page, span=span_words(row, now, page))
+            page.out.extend(table(row, now, page))
         elif row.lines:
-            page.out.extend(summary(row, page))
+            page.out.extend(summary(row, now, page))
         if not one:
             page.blank()
     if one:
@@ -216,9 +227,7 @@ def _ending(row: RolloutRow, view: RolloutsStatus, page: Page) -> None:
             Offer(f"deployguard rollout abort {lead} --env {env}", "back to 0%"),
         ]
     elif row.phase == "rolled_back":
-        offers = [Offer(f"deployguard deploy {env} --retry {lead}", "when it is mended")]
-        if row.rollback_id:
-            offers.append(Offer(f"deployguard rollback undo {row.rollback_id} --env {env}", "it was no fault"))
+        offers = [*ways_back(env, lead, row.rollback_id, by_trigger=row.trigger is not None)]
     watched = watched_line(view.controller, env, now, page)
     if row.phase == "progressing" or not offers:
         offers.insert(0, Offer(f"deployguard watch --env {env}", None if watched else "live view, acts while it runs"))

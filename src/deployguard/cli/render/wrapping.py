@@ -14,6 +14,8 @@ _RULE = re.compile(
     r"(?:'[^']*'|\[[^\]]*\]|[^\s;,]+)"
 )
 
+_WORDS = re.compile(r"""(?:'[^']*'|"[^"]*"|\S)+""")
+
 
 def glued(text: Text, room: int) -> Text:
     """The text with each rule and its value as one word, where that fits: `errorRate (14.2%) > 10%`."""
@@ -48,14 +50,30 @@ def unglued(line: Text) -> Text:
 
 
 def broken_command(command: str, room: int) -> list[str]:
-    """A command in parts that fit, broken only before an option; later parts stand two columns further in."""
+    """A command in parts that fit, broken before an option; where one part is too long, between its words, too.
+
+    Later parts stand two columns further in. What is quoted is one word.
+    """
+    pieces: list[str] = []
+    for chunk in re.split(r" (?=--)", command):
+        pieces += [chunk] if cell_len(chunk) <= room - 2 else _WORDS.findall(chunk)
     parts: list[str] = []
-    line, left = "", room
-    for number, chunk in enumerate(command.split(" --")):
-        piece = chunk if number == 0 else f"--{chunk}"
-        if line and cell_len(line) + 1 + cell_len(piece) > left:
-            parts.append(line)
-            line, left = piece, room - 2
+    for piece in pieces:
+        left = room - 2 if len(parts) > 1 else room
+        if parts and cell_len(parts[-1]) + 1 + cell_len(piece) <= left:
+            parts[-1] += f" {piece}"
         else:
-            line = f"{line} {piece}" if line else piece
-    return [*parts, line]
+            parts.append(piece)
+    return parts
+
+
+def folded(line: Text, width: int) -> list[Text]:
+    """A line in pieces of the width, where even one word is wider: a screen that is drawn in place shows all of it."""
+    pieces = []
+    while line.cell_len > width:
+        end = width
+        while line[:end].cell_len > width:
+            end -= 1
+        pieces.append(line[:end])
+        line = line[end:]
+    return [*pieces, line]

@@ -47,6 +47,7 @@ class TriggerLine:
     samples: int = 0
     needed: int = 0
     cause: str | None = None  # in words, where inconclusive
+    early: str | None = None  # why it fails on fewer samples than it wants
     holds: bool = True
     shadow: bool = False
     spark: tuple[float | None, ...] = ()  # share of the limit, 1.0 is the limit; None is a gap
@@ -73,6 +74,7 @@ class RolloutRow:
     next_percentage: Percentage | None = None
     waits_text: str | None = None  # `31 of 50 samples, ready about 03:21`
     anchor: datetime | None = None
+    restarted: str | None = None  # why its figures began anew in the midst of its step
     paused_by: str | None = None
     trigger: str | None = None
     reason: str | None = None
@@ -120,6 +122,7 @@ class RolloutPlan:
     steps: tuple[PlannedStep, ...] = ()
     users_per_day: int | None = None
     measured_users_per_day: int | None = None
+    requests_per_second: float | None = None  # where the users were told from these
     requires: Mapping[str, Percentage] = field(default_factory=dict)
     ends_at: datetime | None = None
     total: Duration | None = None

@@ -75,8 +75,8 @@ def _rollout(one: ReportRollout) -> tuple[str, ...]:
 
 
 def _step(one: ReportStep) -> tuple[str, ...]:
-    both = one.from_ is not None and one.to is not None
-    change = f"{format_percentage(one.from_ or 0)} → {format_percentage(one.to or 0)}" if both else ""
+    changed = one.from_ is not None and one.to is not None and one.from_ != one.to
+    change = f"{format_percentage(one.from_ or 0)} → {format_percentage(one.to or 0)}" if changed else ""
     seen = f"{count_words(one.exposed.users)} users" if one.exposed and one.exposed.users else ""
     return utc_stamp(one.at), one.flag_id or one.rollout, change, seen, one.why
 
