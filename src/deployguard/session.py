@@ -280,7 +280,6 @@ def unknown_environment(name: str | None, known: tuple[str, ...]) -> Deployguard
         where="option --env",
         found=None if name is None else f'"{name}"',
         wanted=f"{wanted}; nearest: {close}" if close else wanted,
-        now="nothing was changed (exit 2)",
         next=(Offer("deployguard config show", "the environments and all else"),),
     )
 

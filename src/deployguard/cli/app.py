@@ -97,7 +97,6 @@ def _no_command(name: str | None, known: Iterable[str], path: str) -> Deployguar
             where=f"the first word behind {path}",
             found=f'"{name}"' if name else "options only",
             wanted=f"a command; nearest: {close}" if close else "a command",
-            now="nothing was changed (exit 2)",
             next=(Offer(f"{path} --help"),),
         )
     )
@@ -118,7 +117,6 @@ def _usage(error: click.exceptions.UsageError, path: str) -> Problem:
         message[:1].lower() + message[1:].rstrip("."),
         where=where or path,
         wanted=f"nearest: {close}" if close else None,
-        now="nothing was changed (exit 2)",
         next=(Offer(f"{path} --help"),),
     )
 

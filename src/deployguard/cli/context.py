@@ -40,7 +40,6 @@ class Run:
                     where="argument ENV and option --env",
                     found=f'"{environment}" and "{named}"',
                     wanted="one environment",
-                    now="nothing was changed (exit 2)",
                 )
             self._operations = open_local(
                 config_path=self.options.config,

@@ -53,7 +53,6 @@ def _folder(keep: str | None) -> Iterator[Path]:
             where="option --keep",
             found=f"{keep} is not empty",
             wanted="a new or empty folder",
-            now="nothing was changed (exit 2)",
         )
     folder.mkdir(parents=True, exist_ok=True)
     yield folder.resolve()

@@ -77,7 +77,6 @@ def _check_version(version: str | None) -> None:
             where="option --version",
             found=f'"{version[:60]}"',
             wanted="letters, digits and . _ + -, at most 128, beginning with a letter or digit",
-            now="nothing was changed (exit 2)",
         )
 
 
@@ -93,7 +92,7 @@ def _check_preflight(plan: "DeployPlan", same: str, *, force: bool) -> None:
         where="preflight",
         found="; ".join(plan.problems),
         wanted="every command found and every check passing before the deploy",
-        now="nothing was run or changed (exit 1)",
+        now="nothing was run or changed",
         next=(Offer(f"deployguard monitoring check --env {env}", "what each check answers"), *failing),
     )
 
@@ -119,7 +118,7 @@ def _confirm(plan: "DeployPlan", current: Run, same: str) -> None:
         where="the question",
         found=found,
         wanted=f'"{wanted}" typed, or --yes where nobody can answer',
-        now="nothing was run or changed (exit 1)",
+        now="nothing was run or changed",
         next=(Offer(f"{same} --yes", "does not ask"),),
     )
 

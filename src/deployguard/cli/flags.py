@@ -56,7 +56,6 @@ def set_(
             where="argument PERCENTAGE",
             found="none" if text is None else f'"{to}" and "{percent}"',
             wanted="25, 25% or --percentage 25",
-            now="nothing was changed (exit 2)",
         )
     value = percentage(text, "argument PERCENTAGE")
     run().move("set", flag, percentage=value, force=force, by=by, reason=reason)
@@ -109,7 +108,6 @@ def target(
             where="options",
             found="none",
             wanted="--allow-user, --allow-group, --deny-user, --deny-group, --country, --region, --rule, or --reset",
-            now="nothing was changed (exit 2)",
         )
     run().move("target", flag, targeting=added, remove=remove, reset=reset, by=by, reason=reason)
 
@@ -162,7 +160,7 @@ def _ids(file: str) -> Iterator[str]:
             where="option --users",
             found=f"{file}: {error.strerror}",
             wanted="a text file, one id a line, or - for standard input",
-            now="nothing was evaluated (exit 2)",
+            now="nothing was evaluated",
         ) from error
 
 
@@ -182,7 +180,7 @@ def export(
             where="option --format",
             found=f'"{form}"',
             wanted="deployguard",
-            now="nothing was written (exit 2)",
+            now="nothing was written",
         )
     sys.stdout.write(json_text(run().operations(lenient=True).export_flags(), indent=2) + "\n")
 
@@ -203,7 +201,6 @@ def import_(
             where=file,
             found=str(error),
             wanted="what feature-flags export wrote",
-            now="nothing was changed (exit 2)",
         ) from error
     moved = run().operations().import_flags(data, by=by, reason=reason)
     if run().as_data:
@@ -230,5 +227,4 @@ def read_text(file: str, where: str) -> str:
             where=where,
             found=f"{file}: {error}",
             wanted="a UTF-8 text file",
-            now="nothing was changed (exit 2)",
         ) from error

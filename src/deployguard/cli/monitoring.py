@@ -41,7 +41,7 @@ def import_(file: Annotated[str, typer.Argument(metavar="FILE", show_default=Fal
             where="argument FILE",
             found=f"{file}: {error.strerror}",
             wanted="a file of JSON lines, or - for standard input",
-            now="nothing was imported (exit 2)",
+            now="nothing was imported",
         ) from error
 
 

@@ -52,7 +52,6 @@ def split(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> tuple
                 where=f"option {name}",
                 found=f'"{found[_OPTION[name]]}" and "{value}"',
                 wanted="one value",
-                now="nothing was changed (exit 2)",
             )
         if not value.strip():
             raise _empty(name)
@@ -76,7 +75,6 @@ def _missing(name: str) -> Exception:
         where=f"option {name}",
         found="the end of the line",
         wanted=f"{name} VALUE",
-        now="nothing was changed (exit 2)",
     )
 
 
@@ -87,7 +85,6 @@ def _empty(name: str) -> Exception:
         where=f"option {name}",
         found='""',
         wanted="a value; without it the default holds",
-        now="nothing was changed (exit 2)",
     )
 
 
@@ -99,7 +96,6 @@ def _unknown_output(options: Options) -> Exception:
         where="option --output" if "output" in options.given else "DEPLOYGUARD_OUTPUT",
         found=f'"{options.output}"',
         wanted=f"one of {', '.join(OUTPUTS)}" + (f"; nearest: {close}" if close else ""),
-        now="nothing was changed (exit 2)",
     )
 
 

@@ -31,7 +31,6 @@ def show(
             where="option --format",
             found=f'"{form}"',
             wanted=f"one of {', '.join(FORMATS)}",
-            now="nothing was changed (exit 2)",
         )
     report = run().operations(lenient=True).report(release)
     if form == "markdown":

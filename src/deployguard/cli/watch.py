@@ -50,7 +50,6 @@ def watch(
                 "--once and --for exclude each other",
                 where="options",
                 wanted="one of them",
-                now="nothing was changed (exit 2)",
             )
         found = operations.watch_once(every)
         if found.trouble:

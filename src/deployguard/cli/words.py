@@ -29,7 +29,6 @@ def standard_input(where: str) -> TextIO:
             where=where,
             found='"-"',
             wanted="a file, or something on standard input",
-            now="nothing was changed (exit 2)",
         )
     return sys.stdin
 
@@ -44,7 +43,6 @@ def percentage(text: str, where: str) -> int:
             where=where,
             found=f'"{text}"',
             wanted="a number from 0 to 100 with at most two decimals, such as 25 or 7.5%",
-            now="nothing was changed (exit 2)",
         )
     return found
 
@@ -61,7 +59,6 @@ def duration(text: str, where: str) -> timedelta:
             where=where,
             found=f'"{text}"',
             wanted=f"a duration with a unit{both}",
-            now="nothing was changed (exit 2)",
         )
     return found
 
@@ -78,7 +75,6 @@ def attributes(pairs: Iterable[str]) -> dict[str, object]:
                 where="option --attribute",
                 found=f'"{pair}"',
                 wanted="NAME=VALUE, such as plan=pro",
-                now="nothing was changed (exit 2)",
             )
         out[name] = _literal(value)
     return out

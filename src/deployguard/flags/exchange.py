@@ -80,7 +80,6 @@ def import_flags(data: object, defs: Mapping[str, Flag], state: State, *, source
                 problems[0].code,
                 f"the import has {count} problem{'s' if count > 1 else ''}",
                 where=source,
-                now="nothing was changed (exit 2)",
                 errors=tuple(problems),
             )
         )

@@ -34,7 +34,6 @@ def known(definitions: Mapping[str, Flag], key: str, command: str) -> Flag:
         where="argument FLAG",
         found=f'"{key}"',
         wanted=f"{wanted}; nearest: {close}" if close else wanted,
-        now="nothing was changed (exit 2)",
         next=(Offer(f"deployguard {command.replace('FLAG', close)}"),) if close else (),
     )
 

@@ -222,7 +222,7 @@ class FileStore:
                 where=str(self.layout.state),
                 found=f"revision {current.revision}",
                 wanted=f"revision {base.revision}, which this change was made from",
-                now="nothing was changed (exit 5)",
+                now="nothing was changed",
             )
         revision = current.revision + 1
         now = steady(

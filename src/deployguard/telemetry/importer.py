@@ -134,7 +134,7 @@ def import_lines(lines: Iterable[bytes], metrics: MetricStore, exposer: Exposer 
 
 def _problem(refused: int, read: int, bad: tuple[Problem, ...]) -> Problem:
     rest = f", and {refused - len(bad)} more" if refused > len(bad) else ""
-    now = "nothing was imported (exit 2)" if refused == read else f"the other {read - refused} lines were imported"
+    now = "nothing was imported" if refused == read else f"the other {read - refused} lines were imported"
     return Problem(
         Code.WRONG_TYPE,
         f"{refused} of {read} lines are no samples",
