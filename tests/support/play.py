@@ -26,7 +26,7 @@ from deployguard.guard.clock import settle
 from deployguard.guard.decide import Decision, decide
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Move, MoveKind
-from deployguard.rollout.riders import plan_for, riders_of
+from deployguard.rollout.plan import plan_for, riders_of
 from deployguard.state import (
     SECTIONS,
     Actor,

@@ -19,57 +19,50 @@ def requirements(defs: Mapping[str, Flag], key: str) -> tuple[str, ...]:
     return tuple(reversed(found))
 
 
-def dependants(defs: Mapping[str, Flag], key: str) -> tuple[str, ...]:
-    """Every flag that requires `key` at any depth, nearest first, else in the order of the definitions."""
-    direct: dict[str, list[str]] = {}
-    for flag in defs.values():
-        for required in flag.requires:
-            direct.setdefault(required, []).append(flag.key)
-    found: dict[str, None] = {}
-    asked = [key]
-    for name in asked:
-        for dependant in direct.get(name, ()):
-            if dependant != key and dependant not in found:
-                found[dependant] = None
-                asked.append(dependant)
-    return tuple(found)
-
-
-def find_cycle(defs: Mapping[str, Flag]) -> tuple[str, ...] | None:
-    """The first chain of requirements that comes back to itself, `("a", "b", "a")`; None where there is none."""
-    done: set[str] = set()
-    for start in defs:
-        if start in done:
-            continue
-        path: dict[str, None] = {start: None}
-        open_: list[tuple[str, Iterable[str]]] = [(start, iter(_requires(defs, start)))]
-        while open_:
-            name, rest = open_[-1]
-            following = next(iter(rest), None)
-            if following is None:
-                open_.pop()
-                done.add(name)
-                del path[name]
-            elif following in path:
-                chain = list(path)
-                return (*chain[chain.index(following) :], following)
-            elif following not in done:
-                path[following] = None
-                open_.append((following, iter(_requires(defs, following))))
-    return None
+def dependants(defs: Mapping[str, Flag], keys: Iterable[str]) -> dict[str, str]:
+    """Every flag that requires one of `keys` at any depth, with the first of them in the order given."""
+    direct = _direct(defs)
+    found: dict[str, str] = {}
+    for key in keys:
+        asked = [key]
+        for name in asked:
+            for dependant in direct.get(name, ()):
+                if dependant not in found:
+                    found[dependant] = key
+                    asked.append(dependant)
+    return found
 
 
 def in_cycles(defs: Mapping[str, Flag]) -> frozenset[str]:
     """Every flag that requires itself, however far around."""
-    if find_cycle(defs) is None:
-        return frozenset()
+    direct = _direct(defs)
+    waits = {key: len(flag.requires) for key, flag in defs.items()}
+    free = [key for key, count in waits.items() if not count] + [key for key in direct if key not in defs]
+    for key in free:
+        for dependant in direct.get(key, ()):
+            waits[dependant] -= 1
+            if not waits[dependant]:
+                free.append(dependant)
+    left = defs.keys() - free  # in a cycle or above one
     return frozenset(
-        key for key in defs if any(key in _requires(defs, name) for name in (key, *requirements(defs, key)))
+        key for key in left if any(key in _requires(defs, name) for name in (key, *requirements(defs, key)))
     )
 
 
-def postorder(roots: Iterable[str], children: Callable[[str], Iterable[str]], seen: set[str]) -> Iterable[str]:
+def _direct(defs: Mapping[str, Flag]) -> dict[str, list[str]]:
+    """For each flag those that name it in `requires`."""
+    direct: dict[str, list[str]] = {}
+    for flag in defs.values():
+        for required in flag.requires:
+            direct.setdefault(required, []).append(flag.key)
+    return direct
+
+
+def postorder(
+    roots: Iterable[str], children: Callable[[str], Iterable[str]], seen: set[str] | None = None
+) -> Iterable[str]:
     """Each name once, after its children, in the order given. Names in `seen` are left out; it grows."""
+    seen = set() if seen is None else seen
     open_ = [iter(roots)]
     names: list[str] = []
     while open_:

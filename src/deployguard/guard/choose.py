@@ -17,9 +17,8 @@ from deployguard.flags.definitions import definitions
 from deployguard.guard.blame import Fall, Spared, Standing, falls, stand
 from deployguard.guard.units import guarded
 from deployguard.guard.values import Acted, Evidence, Result, Verdict
-from deployguard.rollout.asked import ask
-from deployguard.rollout.moves import Evidenced, Move, MoveKind
-from deployguard.rollout.steps import hold_ends
+from deployguard.rollout.moves import Evidenced, Move, MoveKind, ask
+from deployguard.rollout.plan import hold_ends
 from deployguard.rollout.table import Does, find
 from deployguard.state import Actor, Phase, Rollout, State, Unit
 

@@ -20,8 +20,7 @@ from deployguard.guard.values import Acted, Evidence, Verdict
 from deployguard.guard.waiting import Waiting, still_standing, waiting
 from deployguard.guard.wake import next_at
 from deployguard.rollout.apply import apply
-from deployguard.rollout.asked import ask
-from deployguard.rollout.moves import Move, MoveKind
+from deployguard.rollout.moves import Move, MoveKind, ask
 from deployguard.rollout.table import find
 from deployguard.state import Actor, Change, Effect, EffectKind, Recorder, State, units
 
@@ -54,22 +53,16 @@ def decide(state: State, evidence: Evidence, environment: Environment, now: date
     valid = still_standing(standings, {unit.key: unit for unit in watched}, after)
     waits = waiting(recorder.state, valid, now)
     tell_waiting(recorder, waits)
-    change = Change(state=recorder.state, events=tuple(recorder.events), effects=runs)
+    change = replace(recorder.change(), effects=runs)
     actions = tuple(replace(one, to=_percentage(recorder.state, one)) for one in choice.actions)
     return Decision(change, verdicts, actions, waits, next_at(change.state, evidence, environment, now))
 
 
 def _carry_out(recorder: Recorder, move: Move, causes: Mapping[tuple[str, str | None], int], now: datetime) -> None:
-    """Apply one move to the state as the moves before it left it, and take its events over."""
+    """Apply one move to the state as the moves before it left it."""
     if move.kind is not MoveKind.EMERGENCY and find(ask(recorder.state, move, now)) is None:
         return  # an earlier move of this tick has settled it: its requirement was taken back
-    change = apply(recorder.state, move, now)
-    offset = len(recorder.events)
-    cause = _cause(move, causes)
-    for draft in change.events:
-        shifted = draft.cause + offset if isinstance(draft.cause, int) else draft.cause
-        recorder.events.append(replace(draft, cause=cause if shifted is None else shifted))
-    recorder.state = change.state
+    recorder.take(apply(recorder.state, move, now), _cause(move, causes))
 
 
 def _cause(move: Move, causes: Mapping[tuple[str, str | None], int]) -> int | None:

@@ -13,7 +13,6 @@ since: a retried rollout that fails again is news.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,8 +23,8 @@ from deployguard.guard.clock import time_text
 from deployguard.guard.sight import lost
 from deployguard.guard.values import Acted, Evidence, Result
 from deployguard.guard.waiting import Waiting, WaitsFor
-from deployguard.rollout.steps import step_of
-from deployguard.state import PausedBy, Recorder, State
+from deployguard.rollout.plan import step_of
+from deployguard.state import Edit, PausedBy, Recorder, State
 
 _SILENT_FOR = timedelta(minutes=5)
 _FAIL = "fail"
@@ -156,10 +155,7 @@ def tell_waiting(recorder: Recorder, waits: Mapping[str, Waiting]) -> None:
 
 
 def _record(recorder: Recorder, event: str, data: dict[str, Any], key: str, value: str | None) -> int:
-    told = {name: entry for name, entry in recorder.state.told.items() if name != key}
-    if value is not None:
-        told[key] = value
-    return recorder.record(event, data, replace(recorder.state, told=told))
+    return recorder.record(event, data, Edit(recorder.state).put("told", {key: value}))
 
 
 def _time(at: datetime | None) -> str | None:

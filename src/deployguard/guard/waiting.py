@@ -18,7 +18,7 @@ from enum import StrEnum
 from deployguard.guard.blame import Standing
 from deployguard.guard.choose import cooldown_ends, promotes_at
 from deployguard.guard.values import Cause, Result, Verdict
-from deployguard.rollout.steps import hold_ends
+from deployguard.rollout.plan import hold_ends
 from deployguard.state import PausedBy, Phase, Rollout, State, Unit
 
 

@@ -9,7 +9,7 @@ from deployguard.guard.units import guarded, guarded_until
 from deployguard.guard.values import Evidence
 from deployguard.guard.waiting import gives_up_at
 from deployguard.guard.windows import edge_after, start_of
-from deployguard.rollout.steps import hold_ends
+from deployguard.rollout.plan import hold_ends
 from deployguard.state import Phase, State, Unit
 
 

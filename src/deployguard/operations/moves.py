@@ -16,7 +16,7 @@ from deployguard.operations.told import told
 from deployguard.operations.values.rollouts import FlagChange, Moved, Told
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Evidenced, Move, MoveKind
-from deployguard.rollout.riders import plan_for, riders_of
+from deployguard.rollout.plan import plan_for, riders_of
 from deployguard.session import Session
 from deployguard.state import Actor, Change, State, then
 from deployguard.story.verdicts import rule_words

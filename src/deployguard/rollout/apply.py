@@ -12,17 +12,15 @@ A move that changes nothing answers the state as it was and no event, so no revi
 
 from datetime import datetime
 
-from deployguard.rollout.asked import ask
-from deployguard.rollout.carry import carry_out
-from deployguard.rollout.consequences import others_anchored, pause_dependants
+from deployguard.rollout.carry import carry_out, others_anchored, pause_dependants
 from deployguard.rollout.emergency import emergency
-from deployguard.rollout.moves import Move, MoveKind
+from deployguard.rollout.moves import Move, MoveKind, ask
 from deployguard.rollout.records import executed, record_of
 from deployguard.rollout.refusals import refused
 from deployguard.rollout.table import find
 from deployguard.rollout.telling import evidence_of, tell
 from deployguard.rollout.undo import undo
-from deployguard.state import Change, Recorder, State, with_rollback
+from deployguard.state import Change, Edit, Recorder, State
 
 
 def apply(state: State, move: Move, now: datetime) -> Change:
@@ -36,15 +34,15 @@ def apply(state: State, move: Move, now: datetime) -> Change:
     if row is None:
         raise refused(asked)
     rollback_id = state.next_id("rb") if row.record else None
-    after = carry_out(asked, row, rollback_id)
-    if after == state:
+    edit = carry_out(asked, row, rollback_id)
+    if edit.empty:
         return Change(state=state)
     recorder = Recorder(state, move.actor, asked.reason)
-    after = others_anchored(state, after, now)
-    last = tell(recorder, asked, row, after, rollback_id)
+    last = tell(recorder, asked, row, edit.add(others_anchored(edit, now)), rollback_id)
     if row.record and rollback_id:
+        after = recorder.state
         record = record_of(state, after, row.record, rollback_id, asked)
         data = executed(record) | evidence_of(asked)
-        last = recorder.record("rollback.executed", data, with_rollback(after, record), cause=last)
-    pause_dependants(recorder, state, move, now, last)
+        last = recorder.record("rollback.executed", data, Edit(after).put_record(record), cause=last)
+    pause_dependants(recorder, edit, move, now, last)
     return recorder.change()

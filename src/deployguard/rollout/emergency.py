@@ -7,22 +7,12 @@ names. Each unit goes by its own row of the table; the record holds them all, so
 from dataclasses import replace
 from datetime import datetime
 
-from deployguard.rollout.asked import Asked, ask
-from deployguard.rollout.carry import carry_out
-from deployguard.rollout.consequences import others_anchored, pause_dependants
-from deployguard.rollout.hand import leave
-from deployguard.rollout.moves import Move
+from deployguard.rollout.carry import carry_out, leave, others_anchored, pause_dependants
+from deployguard.rollout.moves import Asked, Move, ask
 from deployguard.rollout.records import executed, record_of
 from deployguard.rollout.table import Row, find
 from deployguard.rollout.telling import tell
-from deployguard.state import (
-    Change,
-    Recorder,
-    RollbackKind,
-    State,
-    with_flags,
-    with_rollback,
-)
+from deployguard.state import Change, Edit, Recorder, RollbackKind, State
 
 
 def emergency(state: State, move: Move, now: datetime) -> Change:
@@ -38,49 +28,43 @@ def emergency(state: State, move: Move, now: datetime) -> Change:
     walk = _walk(state, move, now, rollback_id)
     if not walk:
         return Change(state=state)
+    whole = Edit(state)
+    for _, _, edit in walk:
+        whole.add(edit)
+    walk[-1][-1].add(others_anchored(whole, now))
     recorder = Recorder(state, move.actor, asked.reason)
-    told = [
-        tell(recorder, one, row, after if number < len(walk) else others_anchored(state, after, now), rollback_id)
-        for number, (one, row, after) in enumerate(walk, 1)
-    ]
+    told = [tell(recorder, one, row, edit, rollback_id) for one, row, edit in walk]
     after = recorder.state
     left_on = tuple(key for key in move.left_on if state.flag(key).enabled)
     record = record_of(state, after, RollbackKind.EMERGENCY, rollback_id, asked, left_on)
-    last = recorder.record("rollback.executed", executed(record), with_rollback(after, record), cause=told[0])
-    pause_dependants(recorder, state, move, now, last)
+    last = recorder.record("rollback.executed", executed(record), Edit(after).put_record(record), cause=told[0])
+    pause_dependants(recorder, whole, move, now, last)
     return recorder.change()
 
 
-def _walk(state: State, move: Move, now: datetime, rollback_id: str) -> list[tuple[Asked, Row, State]]:
-    """One row a unit, each from the state that the one before left."""
-    off = [key for key in _targets(state, move) if state.flag(key).enabled]
-    leads = [lead for lead in state.rollouts if lead in off]
-    whole = {key for lead in leads for key in state.rollouts[lead].flags}
-    out = []
-    after = state
-    for key in [*leads, *(key for key in off if key not in whole)]:
-        after = _let_go(after, key, move, now)
-        asked = ask(after, move, now, key)
-        if asked.rides:  # its lead is left on: the rider goes alone
-            asked = replace(asked, rollout=None)
+def _walk(state: State, move: Move, now: datetime, rollback_id: str) -> list[tuple[Asked, Row, Edit]]:
+    """One row a unit. No unit touches what is another's, so each is asked of the state in which they stand apart."""
+    left_on = frozenset(move.left_on)
+    off = [key for key in dict.fromkeys(move.flags or state.flags) if key not in left_on and state.flag(key).enabled]
+    parting = _parted(state, frozenset(off), left_on, now)
+    apart = parting.state
+    leads = {key: None for key in off if key in state.rollouts}
+    out: list[tuple[Asked, Row, Edit]] = []
+    for key in [*leads, *(key for key in off if apart.flag(key).rollout not in leads)]:
+        asked = ask(apart, move, now, key)
         row = find(asked)
-        if row is not None:
-            before, after = after, carry_out(asked, row, rollback_id)
-            if after != before:
-                out.append((asked, row, after))
+        edit = carry_out(asked, row, rollback_id) if row is not None else Edit(apart)
+        if row is not None and not edit.empty:
+            out.append((asked, row, edit if out else parting.add(edit)))
     return out
 
 
-def _targets(state: State, move: Move) -> list[str]:
-    named = move.flags or tuple(state.flags)
-    return [key for key in named if key not in move.left_on]
-
-
-def _let_go(state: State, lead: str, move: Move, now: datetime) -> State:
-    """A rider that is left on goes on by hand when its lead goes off."""
-    rollout = state.rollouts.get(lead)
-    staying = {key for key in rollout.riders if key in move.left_on} if rollout else set()
-    if not staying:
-        return state
-    state = leave(state, staying)
-    return with_flags(state, {key: replace(state.flag(key), anchor=now) for key in staying})
+def _parted(state: State, off: frozenset[str], left_on: frozenset[str], now: datetime) -> Edit:
+    """A rider that is left on goes on by hand when its lead goes off; one whose lead is left on goes off alone."""
+    edit = Edit(state)
+    for lead, rollout in state.rollouts.items():
+        parting = [key for key in rollout.riders if key in (left_on if lead in off else off)]
+        if parting:
+            leave(edit, parting)
+            edit.put_flags({key: replace(edit.flag(key), anchor=now) for key in parting})
+    return edit

@@ -12,8 +12,7 @@ from typing import Any
 from deployguard.config.build import flag_to_json, flags_from_document
 from deployguard.config.values import Flag
 from deployguard.errors import Code, Offer, fail
-from deployguard.rollout.consequences import others_anchored, pause_dependants
-from deployguard.rollout.hand import leave
+from deployguard.rollout.carry import leave, others_anchored, pause_dependants
 from deployguard.rollout.moves import Move, MoveKind
 from deployguard.rollout.refusals import NOTHING_CHANGED, offers_for
 from deployguard.rollout.telling import flag_data
@@ -21,11 +20,10 @@ from deployguard.state import (
     Actor,
     Change,
     ConfigInForce,
+    Edit,
     FlagState,
     Recorder,
     State,
-    with_flags,
-    with_rollout,
 )
 
 
@@ -48,16 +46,22 @@ def reconfigure(
     changed = [key for key, flag in flags.items() if key in old and _users_change(state.flag(key), old[key], flag)]
     back = [key for key in flags if state.flag(key).orphaned is not None]
     after = replace(state, config=ConfigInForce(hash=hash, document=document, applied_at=now))
-    after = with_flags(after, {key: replace(after.flag(key), orphaned=None) for key in back})
-    after = _anchored(after, [*changed, *back], now)
+    edit = Edit(after).put_flags({key: replace(after.flag(key), orphaned=None) for key in back})
+    anchored = list(dict.fromkeys((*changed, *back)))
+    for key in anchored:
+        flag, rollout = edit.flag(key), edit.rollout(edit.flag(key).rollout)
+        if rollout is not None:
+            edit.put_rollout(replace(rollout, anchor=now))
+        elif key in state.flags:
+            edit.put_flags({key: replace(flag, anchor=now)})
     recorder = Recorder(state, actor)
-    data: dict[str, Any] = {"hash": hash, "changes": list(changes), "anchored": sorted({*changed, *back})}
-    index = recorder.record("config.applied", data, after)
-    for key, flag in old.items():
+    data: dict[str, Any] = {"hash": hash, "changes": list(changes), "anchored": sorted(anchored)}
+    index = recorder.record("config.applied", data, edit.state)
+    for key, definition in old.items():
         if key not in flags and state.flag(key).percentage > 0:
-            orphan = replace(state.flag(key), orphaned=flag_to_json(flag))
+            orphan = replace(state.flag(key), orphaned=flag_to_json(definition))
             data = {"flagId": key, "from": flag_data(state.flag(key)), "to": flag_data(orphan)}
-            recorder.record("flag.orphaned", data, with_flags(recorder.state, {key: orphan}), cause=index)
+            recorder.record("flag.orphaned", data, Edit(after).put_flags({key: orphan}), cause=index)
     return recorder.change()
 
 
@@ -78,27 +82,17 @@ def forget(state: State, key: str, actor: Actor, reason: str | None, now: dateti
                 else (Offer(f"deployguard feature-flags status --env {state.environment}", "the flags that there are"),)
             ),
         )
-    left = leave(state, {key})
-    after = replace(left, flags={name: value for name, value in left.flags.items() if name != key})
+    edit = Edit(state)
+    leave(edit, {key})
+    edit.put("flags", {key: None})
     recorder = Recorder(state, actor, reason)
     gone = {"enabled": False, "percentage": 0, "seed": None, "targeting": None}
     data = {"flagId": key, "from": flag_data(flag), "to": gone}
-    index = recorder.record("flag.forgotten", data, others_anchored(state, after, now))
-    pause_dependants(recorder, state, Move(kind=MoveKind.ROLLBACK, flag=key, actor=actor), now, index)
+    index = recorder.record("flag.forgotten", data, edit.add(others_anchored(edit, now)))
+    pause_dependants(recorder, edit, Move(kind=MoveKind.ROLLBACK, flag=key, actor=actor), now, index)
     return recorder.change()
 
 
 def _users_change(flag: FlagState, old: Flag, new: Flag) -> bool:
     """Whether other users get the flag now. Where the state overrides targeting the config's does not count."""
     return old.requires != new.requires or (flag.targeting is None and old.targeting != new.targeting)
-
-
-def _anchored(state: State, keys: list[str], now: datetime) -> State:
-    for key in keys:
-        flag = state.flag(key)
-        rollout = state.rollouts.get(flag.rollout or "")
-        if rollout is not None:
-            state = with_rollout(state, replace(rollout, anchor=now))
-        elif key in state.flags:
-            state = with_flags(state, {key: replace(flag, anchor=now)})
-    return state

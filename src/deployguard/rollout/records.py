@@ -3,8 +3,7 @@
 from typing import Any
 
 from deployguard.config.units import percentage_number
-from deployguard.rollout.asked import Asked
-from deployguard.rollout.hand import differs
+from deployguard.rollout.moves import Asked
 from deployguard.state import FlagState, Rollback, RollbackKind, Rollout, State
 
 
@@ -31,11 +30,16 @@ def record_of(
 
 def touched_units(before: State, after: State) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The leads of the rollouts that differ beyond their anchors, and every flag of the units that changed."""
-    keys = [key for key in after.flags if differs(before.flag(key), after.flag(key))]
+    keys = [
+        key
+        for key, flag in after.flags.items()
+        if flag is not before.flags.get(key) and flag.core != before.flag(key).core
+    ]
     leads = {
         lead
         for lead in {*before.rollouts, *after.rollouts}
-        if shape(before.rollouts.get(lead)) != shape(after.rollouts.get(lead))
+        if before.rollouts.get(lead) is not after.rollouts.get(lead)
+        and shape(before.rollouts.get(lead)) != shape(after.rollouts.get(lead))
     }
     leads |= {lead for key in keys for lead in (before.flag(key).rollout, after.flag(key).rollout) if lead is not None}
     members = {

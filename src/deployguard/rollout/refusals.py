@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from deployguard.config.units import format_percentage
 from deployguard.errors import Code, DeployguardError, Offer, fail
-from deployguard.rollout.asked import Asked
-from deployguard.rollout.moves import MoveKind
+from deployguard.rollout.moves import Asked, MoveKind
 from deployguard.rollout.table import allowed, find
 from deployguard.state import State
 

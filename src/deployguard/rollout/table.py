@@ -31,10 +31,9 @@ from typing import Final
 
 from deployguard.config.units import FULL
 from deployguard.config.values import OnInconclusive
-from deployguard.rollout.asked import Asked, ask
-from deployguard.rollout.moves import Move, MoveKind, Plan
+from deployguard.rollout.moves import Asked, Move, MoveKind, ask
 from deployguard.rollout.moves import MoveKind as M
-from deployguard.rollout.steps import hold_ends
+from deployguard.rollout.plan import Plan, hold_ends
 from deployguard.state import Actor, Phase, RollbackKind, State, StepState, Via
 
 BY_HAND: Final = None

@@ -4,17 +4,16 @@ from datetime import timedelta
 from typing import Any
 
 from deployguard.config.units import format_duration, percentage_number
-from deployguard.rollout.asked import Asked
-from deployguard.rollout.moves import MoveKind
-from deployguard.rollout.steps import step_of
+from deployguard.rollout.moves import Asked, MoveKind
+from deployguard.rollout.plan import step_of
 from deployguard.rollout.table import Does, Row
-from deployguard.state import FlagState, Phase, Recorder, Rollout, State, with_flags
+from deployguard.state import Edit, FlagState, Phase, Recorder
 
 
 def tell(
-    recorder: Recorder, asked: Asked, row: Row, after: State, rollback_id: str | None, *, cause: int | None = None
+    recorder: Recorder, asked: Asked, row: Row, after: Edit, rollback_id: str | None, *, cause: int | None = None
 ) -> int:
-    """Record what the row did, ending at `after`. Answers the index of the last event."""
+    """Record what the row did, `after`. Answers the index of the last event."""
     match row.does:
         case Does.START:
             return _tell_start(recorder, asked, row, after)
@@ -26,8 +25,10 @@ def tell(
             return _tell_flags(recorder, asked, row, after, rollback_id, cause)
 
 
-def _tell_start(recorder: Recorder, asked: Asked, row: Row, after: State) -> int:
-    rollout = after.rollouts[asked.key]
+def _tell_start(recorder: Recorder, asked: Asked, row: Row, after: Edit) -> int:
+    rollout = after.rollout(asked.key)
+    if rollout is None:
+        raise AssertionError(row)  # a row that starts one
     percentage = after.flag(asked.key).percentage
     data = {
         "rollout": rollout.lead,
@@ -47,17 +48,16 @@ def _tell_start(recorder: Recorder, asked: Asked, row: Row, after: State) -> int
     started = recorder.record("rollout.started", data, after)
     if row.to is not Phase.COMPLETED:
         return started
-    told = rollout_data(asked, row, after, None)
-    return recorder.record("rollout.completed", told, after, cause=started)
+    return recorder.record("rollout.completed", rollout_data(asked, row, after, None), cause=started)
 
 
 def _tell_flags(
-    recorder: Recorder, asked: Asked, row: Row, after: State, rollback_id: str | None, cause: int | None
+    recorder: Recorder, asked: Asked, row: Row, after: Edit, rollback_id: str | None, cause: int | None
 ) -> int:
     keys = sorted(asked.met) if row.does is Does.RIDERS else [asked.key]
     index = 0
     for key in keys:
-        state = after if key == keys[-1] else with_flags(recorder.state, {key: after.flag(key)})
+        told = after if key == keys[-1] else Edit(after.below).put_flags({key: after.flag(key)})
         data = {
             "flagId": key,
             "from": flag_data(asked.state.flag(key)),
@@ -65,15 +65,17 @@ def _tell_flags(
             "rollout": asked.lead if asked.rollout else None,  # the one that it belonged to
             **_why(asked, row, rollback_id),
         }
-        index = recorder.record("flag.updated", data, state, cause=cause)
+        index = recorder.record("flag.updated", data, told, cause=cause)
     return index
 
 
-def rollout_data(asked: Asked, row: Row, after: State, rollback_id: str | None) -> dict[str, Any]:
+def rollout_data(asked: Asked, row: Row, after: Edit, rollback_id: str | None) -> dict[str, Any]:
     """What every `rollout.*` event says: where it stood, where it stands, why, and how long the last state lasted."""
-    before, now = asked.rollout, after.rollouts[asked.lead]
+    now = after.rollout(asked.lead)
+    if now is None:
+        raise AssertionError(row)  # a row of a rollout
     was, is_ = asked.flag.percentage, after.flag(asked.lead).percentage
-    stood: Rollout = before or now
+    stood = asked.rollout or now
     lasted = asked.now - stood.entered_at
     return {
         "rollout": now.lead,

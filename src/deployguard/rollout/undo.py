@@ -13,14 +13,13 @@ from datetime import datetime
 
 from deployguard.config.units import format_percentage
 from deployguard.errors import Code, DeployguardError, Offer, fail
-from deployguard.rollout.asked import ask
-from deployguard.rollout.consequences import others_anchored, pause_dependants
-from deployguard.rollout.hand import core, differs
-from deployguard.rollout.moves import Move
+from deployguard.rollout.carry import others_anchored, pause_dependants
+from deployguard.rollout.moves import Move, ask
 from deployguard.rollout.records import executed, record_of
 from deployguard.rollout.refusals import NOTHING_CHANGED
 from deployguard.state import (
     Change,
+    Edit,
     FlagState,
     PausedBy,
     Phase,
@@ -29,10 +28,6 @@ from deployguard.state import (
     RollbackKind,
     Rollout,
     State,
-    with_flags,
-    with_rollback,
-    with_rollout,
-    without_rollout,
 )
 
 
@@ -47,13 +42,15 @@ def undo(state: State, move: Move, now: datetime) -> Change:
     if touched and not (move.force and keys):
         raise _changed_since(state, record, touched, keys)
     undo_id = state.next_id("rb")
-    after = others_anchored(state, _restored(state, record, frozenset(keys), move, now), now)
+    edit = _restored(state, record, frozenset(keys), move, now)
+    edit.add(others_anchored(edit, now))
+    after = edit.state
     asked = ask(state, move, now, "")
     made = replace(record_of(state, after, RollbackKind.UNDO, undo_id, asked), undoes=record.id)
     data = executed(made) | {"leftAlone": sorted(touched)}
     recorder = Recorder(state, move.actor, move.reason)
-    index = recorder.record("rollback.undone", data, _marked(with_rollback(after, made), record, undo_id))
-    pause_dependants(recorder, state, move, now, index)
+    index = recorder.record("rollback.undone", data, _marked(edit.put_record(made), record, undo_id))
+    pause_dependants(recorder, edit, move, now, index)
     return recorder.change()
 
 
@@ -65,7 +62,7 @@ def latest_undoable(state: State) -> Rollback | None:
 
 def touched_since(state: State, record: Rollback) -> frozenset[str]:
     """The record's flags that cannot be put back: changed themselves, or of a rollout that moved on."""
-    changed = {key for key, left in record.flags_after.items() if differs(state.flag(key), left)}
+    changed = {key for key, left in record.flags_after.items() if state.flag(key).core != left.core}
     for lead in record.rollouts_after:
         left, now = record.rollouts_after[lead], state.rollouts.get(lead)
         moved_on = (left and left.phase) != (now and now.phase)
@@ -79,22 +76,22 @@ def _members(record: Rollback, lead: str) -> set[str]:
     return {key for rollout in both if rollout is not None for key in rollout.flags}
 
 
-def _restored(state: State, record: Rollback, keys: frozenset[str], move: Move, now: datetime) -> State:
-    flags = {key: _flag(state.flag(key), record.flags_before[key], move, now) for key in keys}
-    state = with_flags(state, flags)
+def _restored(state: State, record: Rollback, keys: frozenset[str], move: Move, now: datetime) -> Edit:
+    edit = Edit(state)
+    edit.put_flags({key: _flag(state.flag(key), record.flags_before[key], move, now) for key in keys})
     for lead, before in record.rollouts_before.items():
         if lead not in keys:
             continue
         if before is None:
-            state = without_rollout(state, lead)
+            edit.drop_rollout(lead)
         else:
             riders = tuple(key for key in before.riders if key in keys)
-            state = with_rollout(state, _rollout(replace(before, riders=riders), move, now))
-    return state
+            edit.put_rollout(_rollout(replace(before, riders=riders), move, now))
+    return edit
 
 
 def _flag(flag: FlagState, before: FlagState, move: Move, now: datetime) -> FlagState:
-    if core(flag) == core(before):
+    if flag.core == before.core:
         return flag
     return replace(
         before,
@@ -119,12 +116,13 @@ def _rollout(before: Rollout, move: Move, now: datetime) -> Rollout:
     )
 
 
-def _marked(state: State, record: Rollback, undo_id: str) -> State:
+def _marked(edit: Edit, record: Rollback, undo_id: str) -> Edit:
     """The record is undone; and where it was an undo, what that one undid counts again."""
-    if record.id in state.rollbacks:
-        state = with_rollback(state, replace(record, undone_by=undo_id))
-    first = state.rollbacks.get(record.undoes or "")
-    return with_rollback(state, replace(first, undone_by=None)) if first else state
+    kept = edit.state.rollbacks
+    if record.id in kept:
+        edit.put_record(replace(record, undone_by=undo_id))
+    first = kept.get(record.undoes or "")
+    return edit.put_record(replace(first, undone_by=None)) if first else edit
 
 
 def _wanted(state: State, move: Move) -> Rollback:

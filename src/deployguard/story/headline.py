@@ -19,7 +19,7 @@ from deployguard.config.values import Environment
 from deployguard.errors import Offer
 from deployguard.guard.values import Cause, Population, Result, Verdict
 from deployguard.plain import clean
-from deployguard.rollout.steps import hold_ends, next_step
+from deployguard.rollout.plan import hold_ends, next_step
 from deployguard.state import PausedBy, Phase, Rollout, State
 from deployguard.story.numbers import about, counted, duration_words, moment
 from deployguard.story.verdicts import cause_words, rule_words, worst

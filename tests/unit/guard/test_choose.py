@@ -14,7 +14,7 @@ from deployguard.guard.units import guarded
 from deployguard.guard.values import Evidence, Population, Reading, Result, SourceState, Verdict
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Evidenced, Move, MoveKind
-from deployguard.rollout.riders import plan_for
+from deployguard.rollout.plan import plan_for
 from deployguard.state import ConfigInForce, EffectKind, Phase, State, with_rollout
 from support.play import (
     EMERGENCY,

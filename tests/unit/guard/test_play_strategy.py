@@ -7,8 +7,9 @@ from random import Random
 
 import pytest
 
+from deployguard.config.values import Severity
 from deployguard.guard.values import Result
-from deployguard.state import Phase, RollbackKind, Severity
+from deployguard.state import Phase, RollbackKind
 from deployguard.story.report import Outcome
 from support.play import HEAVY_FLAG, MINUTE, H, Play
 from support.world import START, Fault, World

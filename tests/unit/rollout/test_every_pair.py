@@ -204,7 +204,7 @@ def test_a_row_is_known_by_its_guards_and_rules() -> None:
 
 def test_each_row_is_reached_by_some_case() -> None:
     """A row that an earlier one hides would be a lie on the page."""
-    from deployguard.rollout.asked import ask
+    from deployguard.rollout.moves import ask
     from deployguard.rollout.table import find
 
     tick = move(M.INCONCLUSIVE)
@@ -219,7 +219,7 @@ def rows_of_longer_ways(hours: float, percentages: tuple[int, ...], tick: Any) -
     from rollouts import empty, walk
 
     from deployguard.config.values import OnInconclusive
-    from deployguard.rollout.asked import ask
+    from deployguard.rollout.moves import ask
     from deployguard.rollout.table import find
 
     steps = plan(*percentages, on_inconclusive=OnInconclusive.PAUSE)

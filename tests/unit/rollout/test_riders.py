@@ -6,7 +6,7 @@ from rollouts import at, empty, move, plan, walk
 from deployguard.config.values import Flag, Step, Strategy
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import MoveKind as M
-from deployguard.rollout.riders import leads_and_riders, plan_for, riders_of
+from deployguard.rollout.plan import leads_and_riders, plan_for, riders_of
 from deployguard.state import State
 
 

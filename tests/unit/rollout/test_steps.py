@@ -6,7 +6,7 @@ import pytest
 from rollouts import DAY, at, empty, move, plan, walk
 
 from deployguard.rollout.moves import MoveKind as M
-from deployguard.rollout.steps import capped, hold_ends, next_step, planned, step_of
+from deployguard.rollout.plan import capped, hold_ends, next_step, planned, step_of
 from deployguard.state import Rollout
 
 GRADUAL = plan(500, 1500, 3000, 5000, 7500, 10_000)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from deployguard.guard.values import Exposure
 from deployguard.plain import clean
-from deployguard.rollout.steps import step_of
+from deployguard.rollout.plan import step_of
 from deployguard.state import Event, Phase, Release, ReleasePhase, Rollout, State
 from deployguard.story.numbers import counted
 from deployguard.story.report.values import (
