@@ -77,7 +77,7 @@ def test_a_full_disk_refuses_the_commit_and_keeps_the_state(tmpfs: Path) -> None
     assert {(problem.code, problem.found) for problem in refusals} == {(Code.STATE_LOCKED, "no space left on device")}
     fresh = FileStore(tmpfs, "prod")
     assert fresh.read() == state
-    assert not store.layout.new_state.exists()
+    assert not (store.layout.home / "state.json.new").exists()
     assert [event.seq for event in fresh.events()] == list(range(1, state.head.seq + 1))
     assert [finding for finding in verify(tmpfs, "prod") if not finding.ok] == []
     subprocess.run(["mount", "-o", "remount,size=1m", str(tmpfs)], check=True)

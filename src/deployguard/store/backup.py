@@ -17,23 +17,22 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from io import BufferedReader, BufferedWriter, BytesIO
+from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from deployguard.codec import JSON
-from deployguard.errors import Code, fail
+from deployguard.errors import Code, DeployguardError, fail
 from deployguard.state import Actor, Draft, State
 from deployguard.store import damage
+from deployguard.store.chain import survey
 from deployguard.store.document import DamagedError, NewerError, decode
 from deployguard.store.files import WAIT_S, FileStore
-from deployguard.store.layout import FILE_MODE, FOLDER_MODE, Layout, read_bytes, sync_folder
+from deployguard.store.layout import FILE_MODE, FOLDER_MODE, Layout, free_name, read_bytes, sync_folder, write_synced
 from deployguard.store.owner import Owner
-from deployguard.store.survey import survey
-from deployguard.store.verify import metrics_problem, verify
+from deployguard.store.verify import metrics_problem, open_metrics, verify
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
@@ -59,43 +58,52 @@ def backup(folder: Path, environment: str, file: str | Path | None, now: datetim
     store = FileStore(folder, environment, owner=Owner.here(doing="state backup"))
     layout = store.layout
     target = Path(file) if file is not None else layout.folder / f"backup-{now.strftime(damage.STAMP)}.tar"
-    if read_bytes(layout.state) is None and read_bytes(layout.log) is None:
-        raise fail(
-            Code.NOT_ALLOWED_NOW,
-            f"there is no state of {environment} to back up",
-            where=str(layout.home),
-            now="nothing was written (exit 1)",
-        )
-    if target.exists():
-        raise fail(
-            Code.USAGE,
-            f"{target} is there already",
-            wanted="the name of a new file",
-            now="nothing was written (exit 2)",
-        )
     beside = target.with_name(f"{target.name}.new")
+    with damage.reading(layout):
+        if read_bytes(layout.state) is None and read_bytes(layout.log) is None:
+            raise fail(
+                Code.NOT_ALLOWED_NOW,
+                f"there is no state of {environment} to back up",
+                where=str(layout.home),
+                now="nothing was written (exit 1)",
+            )
     try:
-        with tempfile.TemporaryDirectory(dir=layout.home, prefix="backup-") as scratch, store.lock.held(WAIT_S):
-            made = _pack(store, beside, Path(scratch), now)
+        if target.exists():
+            raise fail(
+                Code.USAGE,
+                f"{target} is there already",
+                wanted="the name of a new file",
+                now="nothing was written (exit 2)",
+            )
+        with store.lock.held(WAIT_S):
+            made = _pack(store, beside, now)
         beside.replace(target)
         sync_folder(target.parent)
+        return replace(made, file=target, bytes=target.stat().st_size)
     except OSError as error:
-        raise damage.unwritable(layout, error) from error
+        raise fail(
+            Code.STATE_LOCKED,
+            f"the backup of {environment} cannot be written",
+            where=str(error.filename or target),
+            found=damage.os_words(error),
+            wanted="a place that this user can write, with room on its disk",
+            now="nothing was written (exit 5)",
+        ) from error
     finally:
-        beside.unlink(missing_ok=True)
-    return replace(made, file=target, bytes=target.stat().st_size)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
-def _pack(store: FileStore, target: Path, scratch: Path, now: datetime) -> Backup:
+def _pack(store: FileStore, target: Path, now: datetime) -> Backup:
     layout = store.layout
     state, log = store.copy()
-    members: list[tuple[str, Path | bytes]] = [("state.json", state), ("audit.jsonl", log)]
-    if layout.metrics.exists():
-        copy = scratch / "metrics.sqlite"
-        if _copy_metrics(layout.metrics, copy):
-            members.append(("metrics.sqlite", copy))
+    members = {"state.json": state, "audit.jsonl": log}
+    # A metric store that sqlite does not trust is left out, for it can be observed anew.
+    with contextlib.suppress(sqlite3.Error), open_metrics(layout.metrics) as connection:
+        members["metrics.sqlite"] = connection.serialize()
     if layout.reports.is_dir():
-        members += [(f"reports/{path.name}", path) for path in sorted(layout.reports.iterdir()) if path.is_file()]
+        reports = (path for path in sorted(layout.reports.iterdir()) if path.is_file())
+        members |= {f"reports/{path.name}": path.read_bytes() for path in reports}
     document = decode(state, layout.environment)
     manifest = {
         "format": FORMAT,
@@ -103,48 +111,18 @@ def _pack(store: FileStore, target: Path, scratch: Path, now: datetime) -> Backu
         "time": now.isoformat(),
         "revision": document.state.revision,
         "events": log.count(b"\n"),
-        "files": {name: _digest(content) for name, content in members},
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
     }
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
     with os.fdopen(fd, "wb") as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            text = json.dumps(manifest, indent=2).encode()
-            for name, content in ((_MANIFEST, text), *members):
-                _add(tar, f"{layout.environment}/{name}", content, now)
+            for name, content in ({_MANIFEST: json.dumps(manifest, indent=2).encode()} | members).items():
+                info = tarfile.TarInfo(f"{layout.environment}/{name}")
+                info.mode, info.mtime, info.size = FILE_MODE, int(now.timestamp()), len(content)
+                tar.addfile(info, BytesIO(content))
         file.flush()
         os.fsync(file.fileno())
     return Backup(file=target, revision=document.state.revision, events=log.count(b"\n"), bytes=0)
-
-
-def _copy_metrics(source: Path, target: Path) -> bool:
-    """A copy by sqlite's backup; a store that sqlite does not trust is left out, for it can be observed anew."""
-    with contextlib.suppress(sqlite3.Error):
-        reading = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
-        writing = sqlite3.connect(target)
-        try:
-            reading.backup(writing)
-            return True
-        finally:
-            reading.close()
-            writing.close()
-    return False
-
-
-def _add(tar: tarfile.TarFile, name: str, content: Path | bytes, now: datetime) -> None:
-    info = tarfile.TarInfo(name)
-    info.mode, info.mtime = FILE_MODE, int(now.timestamp())
-    info.size = len(content) if isinstance(content, bytes) else content.stat().st_size
-    with _opened(content) as file:
-        tar.addfile(info, file)
-
-
-def _opened(content: Path | bytes) -> BufferedReader | BytesIO:
-    return BytesIO(content) if isinstance(content, bytes) else content.open("rb")
-
-
-def _digest(content: Path | bytes) -> str:
-    with _opened(content) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def restore(
@@ -154,42 +132,41 @@ def restore(
     store = FileStore(folder, environment, owner=Owner.here(doing="state restore"))
     layout = store.layout
     source = Path(file)
-    if not source.is_file():
+    try:
+        opened = source.open("rb")
+    except OSError as error:
         raise fail(
             Code.USAGE,
-            f"there is no backup {source}",
+            f"there is no backup {source}" if isinstance(error, FileNotFoundError) else f"{source} cannot be read",
             where="argument FILE",
+            found=damage.os_words(error),
             wanted="a file that state backup wrote",
             now="nothing was changed (exit 2)",
-        )
-    try:
+        ) from error
+    with opened, damage.writing(layout):
         layout.make()
         with tempfile.TemporaryDirectory(dir=layout.folder, prefix=".restore-") as scratch:
             checked = Layout(Path(scratch), environment)
-            _unpack(source, checked)
+            _unpack(source, opened, checked)
             with store.lock.held(WAIT_S):
                 return _replaced(store, checked, source, actor, reason, now)
-    except OSError as error:
-        raise damage.unwritable(layout, error) from error
 
 
-def _unpack(source: Path, to: Layout) -> None:
+def _unpack(source: Path, file: BinaryIO, to: Layout) -> None:
     """The backup's files under `to`, each as the manifest says, all of them together a state that verifies."""
     to.home.mkdir(mode=FOLDER_MODE)
     to.reports.mkdir(mode=FOLDER_MODE)
     try:
-        with tarfile.open(source) as tar:
+        with tarfile.open(fileobj=file) as tar:
             manifest = _manifest(tar, source, to.environment)
             for name, digest in manifest["files"].items():
                 member = tar.extractfile(f"{to.environment}/{name}")
                 if not _known(name) or member is None:
                     _refuse(source, f"{name}, which is no file of a state")
-                with member, _private(to.home / name) as out:
-                    shutil.copyfileobj(member, out)
-                    out.flush()
-                    os.fsync(out.fileno())
-                if _digest(to.home / name) != digest:
+                content = member.read()
+                if hashlib.sha256(content).hexdigest() != digest:
                     _refuse(source, f"{name}, which is not as it was saved")
+                write_synced(to.home / name, content, exclusive=True)
     except (tarfile.TarError, KeyError, ValueError, AttributeError, EOFError) as error:
         _refuse(source, f"no backup of ours: {error}")
     wrong = [finding for finding in verify(to.folder, to.environment) if not finding.ok]
@@ -215,10 +192,6 @@ def _known(name: str) -> bool:
     return name in _PLAIN or (len(parts) == 2 and parts[0] == "reports" and parts[1] not in (".", ".."))
 
 
-def _private(path: Path) -> BufferedWriter:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE), "wb")
-
-
 def _refuse(source: Path, found: str) -> NoReturn:
     raise fail(
         Code.STATE_DAMAGED,
@@ -239,14 +212,31 @@ def _replaced(
     last = survey(layout.log).last
     seq = 1 + max(saved.head.seq, there.head.seq if there else 0, last.seq if last else 0)
     revision = 1 + max(saved.revision, there.revision if there else 0, last.revision if last else 0)
-    aside = _aside(layout, now)
-    checked.log.replace(layout.log)
     data = {"from": there.revision if there else None, "to": revision, "file": source.name}
     draft = Draft(type="state.restored", actor=actor, reason=reason, data=data)
-    state = store.replace_document(replace(saved, revision=revision, outbox=()), (draft,), now, first_seq=seq)
-    _bring_back_the_rest(layout, checked, aside)
+    document = read_bytes(layout.state)
+    aside = _aside(layout, now)
+    checked.log.replace(layout.log)
+    try:
+        state = store.replace_document(replace(saved, revision=revision, outbox=()), (draft,), now, first_seq=seq)
+    except DeployguardError:
+        if read_bytes(layout.state) == document:  # no room for it: its log goes again, too
+            _put_back(layout, aside)
+        raise
+    with damage.writing(layout, now="the state is restored, its figures and reports are not (exit 5)"):
+        _bring_back_the_rest(layout, checked, aside)
     events = sum(1 for _ in store.events())
     return Backup(file=source, revision=state.revision, events=events, bytes=source.stat().st_size, aside=aside)
+
+
+def _put_back(layout: Layout, aside: Path | None) -> None:
+    """Undo the half of a restore that was done: needs no room."""
+    layout.log.unlink()
+    if aside is not None:
+        with contextlib.suppress(FileNotFoundError):
+            (aside / layout.log.name).replace(layout.log)
+        shutil.rmtree(aside)
+    sync_folder(layout.home)
 
 
 def _there(layout: Layout) -> State | None:
@@ -262,11 +252,7 @@ def _aside(layout: Layout, now: datetime) -> Path | None:
     present = [path for path in (layout.state, layout.log) if path.exists()]
     if not present:
         return None
-    aside = layout.home / f"before-restore-{now.strftime(damage.STAMP)}"
-    for number in range(2, 100):
-        if not aside.exists():
-            break
-        aside = aside.with_name(f"before-restore-{now.strftime(damage.STAMP)}-{number}")
+    aside = free_name(layout.home / f"before-restore-{now.strftime(damage.STAMP)}")
     aside.mkdir(mode=FOLDER_MODE)
     for path in present:
         os.link(path, aside / path.name)
@@ -278,18 +264,12 @@ def _aside(layout: Layout, now: datetime) -> Path | None:
 def _bring_back_the_rest(layout: Layout, checked: Layout, aside: Path | None) -> None:
     """The metric store where there is none to trust, and reports that are gone. The state stands already."""
     if checked.metrics.exists() and (not layout.metrics.exists() or metrics_problem(layout.metrics) is not None):
-        for path in _metric_files(layout):
-            path.replace((aside or layout.home) / f"{path.name}.damaged")
+        for path in (layout.metrics, *(layout.home / f"{layout.metrics.name}{ending}" for ending in ("-wal", "-shm"))):
+            if path.exists():
+                path.replace((aside or layout.home) / f"{path.name}.damaged")
         checked.metrics.replace(layout.metrics)
     for report in sorted(checked.reports.iterdir()):
         if not (layout.reports / report.name).exists():
             layout.reports.mkdir(mode=FOLDER_MODE, exist_ok=True)
             report.replace(layout.reports / report.name)
     sync_folder(layout.home)
-
-
-def _metric_files(layout: Layout) -> Iterator[Path]:
-    for ending in ("", "-wal", "-shm"):
-        path = layout.metrics.with_name(layout.metrics.name + ending)
-        if path.exists():
-            yield path

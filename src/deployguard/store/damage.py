@@ -5,13 +5,14 @@ emergency replaces it.
 """
 
 import contextlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from deployguard.errors import Code, DeployguardError, Offer, Place, fail
 from deployguard.state import SCHEMA_VERSION, State
 from deployguard.store.document import DamagedError, NewerError
-from deployguard.store.layout import Layout, read_bytes, write_synced
+from deployguard.store.layout import Layout, free_name, read_bytes, write_synced
 from deployguard.store.log import Tail
 
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -59,7 +60,7 @@ def unreadable(layout: Layout, error: OSError) -> DeployguardError:
         Code.STATE_LOCKED,
         f"the state of {layout.environment} cannot be opened",
         where=str(error.filename or layout.home),
-        found=_os_words(error),
+        found=os_words(error),
         wanted="a state folder that this user can read",
         now="nothing was changed (exit 5)",
     )
@@ -70,10 +71,28 @@ def unwritable(layout: Layout, error: OSError, *, now: str = "nothing was change
         Code.STATE_LOCKED,
         f"the state of {layout.environment} cannot be written",
         where=str(error.filename or layout.home),
-        found=_os_words(error),
+        found=os_words(error),
         wanted="a state folder that this user can write, with room on its disk",
         now=now,
     )
+
+
+@contextlib.contextmanager
+def reading(layout: Layout) -> Iterator[None]:
+    """What the system refuses a reader, in our words."""
+    try:
+        yield
+    except OSError as error:
+        raise unreadable(layout, error) from error
+
+
+@contextlib.contextmanager
+def writing(layout: Layout, **words: str) -> Iterator[None]:
+    """What the system refuses a writer, in our words."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(layout, error, **words) from error
 
 
 def set_aside(path: Path, now: datetime) -> Path | None:
@@ -88,11 +107,7 @@ def set_aside(path: Path, now: datetime) -> Path | None:
         for earlier in sorted(path.parent.glob(f"{path.name}.damaged-*")):
             if earlier.stat().st_size == len(raw) and earlier.read_bytes() == raw:
                 return earlier
-        aside = path.with_name(f"{path.name}.damaged-{now.strftime(STAMP)}")
-        for number in range(2, 100):
-            if not aside.exists():
-                break
-            aside = path.with_name(f"{path.name}.damaged-{now.strftime(STAMP)}-{number}")
+        aside = free_name(path.with_name(f"{path.name}.damaged-{now.strftime(STAMP)}"))
         write_synced(aside, raw, exclusive=True)
         return aside
     return None
@@ -117,5 +132,6 @@ def _ways_back(layout: Layout) -> tuple[Offer, ...]:
     return (*restore, Offer(f"deployguard rollback emergency --env {environment}", "works without it"))
 
 
-def _os_words(error: OSError) -> str:
+def os_words(error: OSError) -> str:
+    """`no space left on device`."""
     return (error.strerror or str(error)).lower()

@@ -12,18 +12,21 @@ Plain JSON that `jq` reads, in a form that is split without being parsed: compac
 is how long audit.jsonl is once the pending events stand in it, so one look at its end says whether they do. `checksum`
 is the SHA-256 of every byte before its line: a flipped bit, a cut file and an edit by hand are noticed by each reader
 for the price of one hash. It is no signature.
+
+An older document is read as if it had been migrated; the file itself changes with the next commit, which tells it by
+`state.migrated`. Version 0 is the shape before `told` stood in the state: what had been told was kept in memory, and a
+restart told it again.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deployguard.codec import dumps, from_json, is_built, loads
+from deployguard.codec import JSON, dumps, from_json, is_built, loads
 from deployguard.state import SCHEMA_VERSION, State
-from deployguard.store.migrate import migrated
 from deployguard.trusted import UnfitError, trusted
 
 _CHECKSUM = b'"checksum":"'
@@ -65,6 +68,21 @@ class NewerError(ValueError):
     def __init__(self, version: int) -> None:
         super().__init__(f"schemaVersion {version}")
         self.version = version
+
+
+MIGRATIONS: Mapping[int, Callable[[JSON], JSON]] = {0: lambda document: {**document, "told": {}}}
+"""From the schema version that is the key to the one after it."""
+
+
+def migrated(document: JSON, version: int) -> JSON:
+    """The document in our version. Raises LookupError where no path leads there."""
+    while version < SCHEMA_VERSION:
+        step = MIGRATIONS.get(version)
+        if step is None:
+            raise LookupError(f"schemaVersion {version} is unknown")
+        version += 1
+        document = {**step(document), "schemaVersion": version}
+    return document
 
 
 def encode(document: Document) -> bytes:

@@ -22,11 +22,11 @@ from deployguard.errors import Code, fail
 from deployguard.guard.clock import steady
 from deployguard.state import SCHEMA_VERSION, Actor, Change, Draft, Event, LogHead, State, Via, changes
 from deployguard.store import damage
+from deployguard.store.chain import seal, unseal
 from deployguard.store.document import DamagedError, Document, NewerError, decode, encode
-from deployguard.store.layout import FILE_MODE, Layout, read_bytes, sync_folder, write_all, write_synced
-from deployguard.store.log import AuditLog, Tail, tail
+from deployguard.store.layout import FILE_MODE, Layout, read_bytes, replace_synced, sync_folder, write_all
+from deployguard.store.log import AuditLog, Tail, open_log, tail
 from deployguard.store.owner import Owner
-from deployguard.store.seal import seal, unseal
 from deployguard.store.state_lock import StateLock
 
 WAIT_S = 10.0
@@ -67,14 +67,11 @@ class FileStore:
 
     def read(self) -> State:
         """The last commit; an empty state where nobody touched the environment. Creates nothing."""
-        return self._read()[0].state
+        return self.document().state
 
-    def peek(self) -> State:
-        """The same from the document alone, without a look at the log: for applications, which go on in any case."""
-        try:
-            return self._decode(read_bytes(self.layout.state)).state
-        except OSError as error:
-            raise damage.unreadable(self.layout, error) from error
+    def document(self) -> Document:
+        """The last commit with its pending events, as it stands in the file."""
+        return self._read()[0]
 
     def commit(self, base: State, change: Change, now: datetime) -> tuple[State, tuple[Event, ...]]:
         """Write `change`, made from `base`. Raises `revision-changed` where another commit got in between."""
@@ -144,17 +141,15 @@ class FileStore:
         """The document with the log's end as it belongs to it. Raises `state-damaged` where it does not."""
         document = Document(State(environment=self.environment))
         for _ in range(READ_AGAIN):
-            try:
+            with damage.reading(self.layout):
                 raw = read_bytes(self.layout.state)
-                with _opened_log(self.layout.log) as log:
+                with open_log(self.layout.log) as log:
                     document = self._decode(raw)
                     end = tail(log, document)
                 if end.newer is None and end.lost is None:
                     return document, end
                 if read_bytes(self.layout.state) == raw:
                     raise damage.foreign_log(self.layout, end, document.state)
-            except OSError as error:
-                raise damage.unreadable(self.layout, error) from error
             # Another commit came between the two looks: look again.
         return document, Tail(document.log_bytes)
 
@@ -175,11 +170,9 @@ class FileStore:
     @contextlib.contextmanager
     def _writing(self, wait_s: float) -> Iterator[None]:
         """The folder and the lock."""
-        try:
+        with damage.writing(self.layout):
             self.layout.make()
             lock = self.lock.take(wait_s)
-        except OSError as error:
-            raise damage.unwritable(self.layout, error) from error
         try:
             yield
         finally:
@@ -190,27 +183,19 @@ class FileStore:
         """The document and the log, its end completed."""
         document, end = self._read()
         repaired: JSON | None = None
-        try:
+        with damage.writing(self.layout):
             log = os.open(self.layout.log, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-        except OSError as error:
-            raise damage.unwritable(self.layout, error) from error
         try:
             if end.garbled:
                 aside = damage.set_aside(self.layout.log, datetime.now(UTC))
                 repaired = {"from": os.fstat(log).st_size, "to": end.good, "file": aside.name if aside else None}
-            if end.behind:
-                self._complete(log, end.good, document.pending)
+            if end.behind:  # cut off what is no line, and append what a process that died did not
+                with damage.writing(self.layout):
+                    os.ftruncate(log, end.good)
+                    write_all(log, b"".join(line + b"\n" for line in document.pending), end.good)
             yield _Opened(document, log, repaired)
         finally:
             os.close(log)
-
-    def _complete(self, log: int, good: int, lines: tuple[bytes, ...]) -> None:
-        """Cut off what is no line, and append what a process that died did not."""
-        try:
-            os.ftruncate(log, good)
-            write_all(log, b"".join(line + b"\n" for line in lines), good)
-        except OSError as error:
-            raise damage.unwritable(self.layout, error) from error
 
     def _commit(self, base: State, change: Change, now: datetime, opened: _Opened) -> tuple[State, tuple[Event, ...]]:
         document, log = opened.document, opened.log
@@ -242,10 +227,8 @@ class FileStore:
         )
         earlier = document.pending
         if sum(map(len, (*earlier, *lines))) > PENDING_BYTES and earlier:
-            try:
+            with damage.writing(self.layout):
                 os.fsync(log)
-            except OSError as error:
-                raise damage.unwritable(self.layout, error) from error
             earlier = ()
         self._write(state, earlier, lines, document.log_bytes, log)
         return state, events
@@ -269,35 +252,15 @@ class FileStore:
         document = Document(state, (*earlier, *lines), log_bytes + len(appended))
         raw = encode(document)
         layout = self.layout
-        try:
-            write_synced(layout.new_state, raw)
-            layout.new_state.replace(layout.state)
-        except OSError as error:
-            raise damage.unwritable(layout, error) from error
+        with damage.writing(layout):
+            replace_synced(layout.state, raw)
         self._last = (raw, document)
-        try:
+        with damage.writing(layout, now="the change stands, but a power cut now could take it back (exit 5)"):
             sync_folder(layout.home)
-        except OSError as error:
-            stands = "the change stands, but a power cut now could take it back (exit 5)"
-            raise damage.unwritable(layout, error, now=stands) from error
         # From here on the change is a fact. What cannot be appended now stands in the document, and the next commit
         # appends it, or says that it cannot.
         with contextlib.suppress(OSError):
             write_all(log, appended, log_bytes)
-
-
-@contextlib.contextmanager
-def _opened_log(path: Path) -> Iterator[int | None]:
-    """The log for reading; None where there is none."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def _writes_nothing(base: State, change: Change) -> bool:

@@ -29,11 +29,6 @@ class Layout:
         return self.home / "state.json"
 
     @cached_property
-    def new_state(self) -> Path:
-        """The next document while it is written, beside the one that it replaces; made under the lock only."""
-        return self.home / "state.json.new"
-
-    @cached_property
     def log(self) -> Path:
         return self.home / "audit.jsonl"
 
@@ -109,6 +104,19 @@ def write_synced(path: Path, data: bytes, *, exclusive: bool = False) -> None:
         path.unlink(missing_ok=True)
         raise
     os.close(fd)
+
+
+def replace_synced(path: Path, data: bytes) -> None:
+    """Put a private file with `data` in the place of `path`: written beside it, fsynced, renamed. Raises OSError."""
+    beside = path.with_name(f"{path.name}.new")
+    write_synced(beside, data)
+    beside.replace(path)
+
+
+def free_name(path: Path) -> Path:
+    """`path`, or where that is taken the same with a number behind it."""
+    names = (path if number == 1 else path.with_name(f"{path.name}-{number}") for number in range(1, 100))
+    return next((name for name in names if not name.exists()), path)
 
 
 def read_bytes(path: Path) -> bytes | None:

@@ -13,11 +13,25 @@ from typing import NamedTuple
 
 from deployguard.errors import Code, DeployguardError, Offer, Place, fail
 from deployguard.state import Event
+from deployguard.store.chain import ENDING_BYTES, BrokenLineError, claimed_hash, unseal
 from deployguard.store.document import Document
-from deployguard.store.seal import ENDING_BYTES, BrokenLineError, claimed_hash, unseal
 
 BLOCK = 64 * 1024
 _FOREIGN = 1024 * 1024  # more than this behind the last commit is not a torn line
+
+
+@contextlib.contextmanager
+def open_log(path: Path) -> Iterator[int | None]:
+    """The log for reading; None where there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 class Tail(NamedTuple):
@@ -77,7 +91,7 @@ class AuditLog:
 
         Raises `chain-broken` at a line that is not what was written.
         """
-        with self._open() as fd:
+        with open_log(self._path) as fd:
             if fd is None:
                 return
             offset, last = self._behind(fd, after, end), 0
@@ -94,7 +108,7 @@ class AuditLog:
 
     def backwards(self, after: int, end: int) -> Iterator[Event]:
         """The same, newest first, read from the end in blocks."""
-        with self._open() as fd:
+        with open_log(self._path) as fd:
             if fd is None:
                 return
             last = None
@@ -106,18 +120,6 @@ class AuditLog:
                 if event.seq <= after:
                     return
                 yield event
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[int | None]:
-        try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            yield None
-            return
-        try:
-            yield fd
-        finally:
-            os.close(fd)
 
     def _behind(self, fd: int, after: int, end: int) -> int:
         """Where a line begins that is not behind event `after + 1`: halve until a block is left."""

@@ -7,7 +7,6 @@ leave is gone. Where it is the log that was damaged, every line that still holds
 
 import contextlib
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +15,11 @@ from deployguard.codec import from_json
 from deployguard.errors import DeployguardError
 from deployguard.state import SCHEMA_VERSION, SECTIONS, Actor, Draft, LogHead, State, Via, changes
 from deployguard.store import damage
+from deployguard.store.chain import Survey, good_lines, lacking_lines
 from deployguard.store.document import DamagedError, Document, NewerError, decode, pending_lines
 from deployguard.store.files import EMERGENCY_WAIT_S, FileStore
-from deployguard.store.layout import Layout, read_bytes, sync_folder, write_synced
+from deployguard.store.layout import Layout, read_bytes, replace_synced, sync_folder
 from deployguard.store.owner import Owner
-from deployguard.store.survey import Survey, good_lines, lacking_lines
 
 _REVISION = re.compile(rb'"revision":(\d{1,15})[,}]')
 
@@ -34,14 +33,12 @@ def rebuild(
     """
     store = FileStore(folder, environment, owner=Owner.here(doing="state repair"))
     layout = store.layout
-    try:
+    with damage.writing(layout):
         layout.make()
         with store.lock.held(wait_s):
             with contextlib.suppress(DeployguardError):
                 return store.read()
             return _rebuilt(store, now, actor or Actor(name=Owner.here().name, via=Via.CLI))
-    except OSError as error:
-        raise damage.unwritable(layout, error) from error
 
 
 def _rebuilt(store: FileStore, now: datetime, actor: Actor) -> State:
@@ -68,8 +65,7 @@ def _rebuilt(store: FileStore, now: datetime, actor: Actor) -> State:
         },
         set=changes(folded, state),
     )
-    write_synced(layout.log.with_name("audit.jsonl.new"), b"".join(lines))
-    layout.log.with_name("audit.jsonl.new").replace(layout.log)
+    replace_synced(layout.log, b"".join(lines))
     sync_folder(layout.home)
     head = LogHead(seq=found.last.seq, hash=found.last.hash) if found.last else LogHead()
     state = replace(state, revision=revision + 1, head=head, schema_version=SCHEMA_VERSION)
@@ -100,8 +96,6 @@ def _document(layout: Layout, raw: bytes) -> Document | None:
 
 def _salvaged(raw: bytes, document: Document | None) -> tuple[bytes, ...]:
     """The last commit's events as the document, good or not, still has them: each line proves itself."""
-    return document.pending if document is not None else tuple(_proper(pending_lines(raw.split(b"\n"))))
-
-
-def _proper(lines: tuple[bytes, ...]) -> Iterator[bytes]:
-    return (line for line in lines if line.startswith(b"{"))
+    if document is not None:
+        return document.pending
+    return tuple(line for line in pending_lines(raw.split(b"\n")) if line.startswith(b"{"))

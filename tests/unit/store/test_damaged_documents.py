@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from deployguard.errors import Code, DeployguardError, Place
-from deployguard.store import migrate
+from deployguard.state import SCHEMA_VERSION
 from deployguard.store.backup import backup
-from deployguard.store.document import decode, encode
+from deployguard.store.document import decode, encode, migrated
 from deployguard.store.files import FileStore
 from deployguard.store.verify import verify
 
@@ -175,10 +175,10 @@ def test_an_older_state_is_read_and_written_anew_with_the_next_commit(
 
 
 def test_migrations_lead_from_every_older_version_to_ours() -> None:
-    for version in range(migrate.SCHEMA_VERSION):
-        assert migrate.migrated({}, version)["schemaVersion"] == migrate.SCHEMA_VERSION
+    for version in range(SCHEMA_VERSION):
+        assert migrated({}, version)["schemaVersion"] == SCHEMA_VERSION
     with pytest.raises(LookupError):
-        migrate.migrated({}, -1)
+        migrated({}, -1)
 
 
 def test_a_document_is_its_bytes(store: FileStore, document: Path) -> None:
