@@ -182,6 +182,19 @@ def test_an_interrupted_deploy_ends_its_command_rolls_back_and_closes_its_releas
     assert [c["kind"] for c in report["commands"]] == ["deploy", "rollback"]
 
 
+def test_an_offer_to_ask_again_loses_nothing_of_what_was_asked(shop: Folder, site: Site) -> None:
+    shop("feature-flags", "set", "checkout", "40")
+    shop("rollback", "manual", "checkout")
+    asked = ("deploy", "prod", "--version", "2.0", "--retry", "checkout", "--watch")
+    whole = f"deployguard {' '.join(asked)}"
+    ran = shop(*asked, "--dry-run")
+    assert f"next: {whole}\n" in ran.out + ran.err
+    deploys(shop, site, [], confirm="name")
+    assert shop.error(*asked, code=1)["next"][0]["command"] == f"{whole} --yes"
+    site.mode = "failing"
+    assert shop.error(*asked, "--yes", code=1)["next"][-1]["command"] == f"{whole} --force"
+
+
 def test_what_was_taken_back_stays_off_until_it_is_retried(shop: Folder, site: Site) -> None:
     shop("deploy", "prod")
     shop("rollback", "manual", "homepage")
@@ -270,8 +283,9 @@ def test_deploy_watch_says_by_its_exit_code_what_became_of_it(
     process = shop.start("deploy", "prod", "--watch")
     wait_for((shop.state() / "controller.lock").exists, "the watch begins")
     site.mode = "failing"
-    _out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
+    assert "Nothing is watching" not in (out + err).partition("controller.started")[0], "it watches itself"
     assert flag_of(shop, "homepage")["phase"] == phase
 
 

@@ -91,7 +91,7 @@ CASES = [
     (("rollback", "undo"), 1, "not-allowed-now", ""),
     (("rollback", "undo", "rb-9"), 1, "not-allowed-now", "rb-9"),
     (("report", "show", "r-9"), 2, "usage", "r-9"),
-    (("report", "show"), 2, "usage", ""),
+    (("report", "show"), 1, "not-allowed-now", ""),
     (("report", "show", "--format", "html"), 2, "usage", "markdown"),
     (("monitoring", "import", "none.jsonl"), 2, "usage", "none.jsonl"),
     (("monitoring", "forget", "nothing"), 2, "usage", "nothing"),

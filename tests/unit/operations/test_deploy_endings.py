@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deployguard.errors import Code, DeployguardError, fail
-from deployguard.operations import deploy, exchange, flags, left_behind, moves, plan, reports, running, takeback
+from deployguard.operations import deploy, exchange, flags, left_behind, moves, plan, reports, running, takeback, watch
 from deployguard.operations.protocol import Ask, DeployAsk, DeployWatch
 from deployguard.operations.running import Running
 from deployguard.rollout.moves import MoveKind
@@ -236,12 +236,15 @@ def test_ctrl_c_after_the_last_commit_says_that_the_release_stands(play: Stage) 
     assert lines(play, "rolled") == 0
 
 
-def test_a_lock_that_cannot_be_taken_is_a_clear_error(play: Stage) -> None:
+@pytest.mark.parametrize("lock", ["deploy", "controller"])
+def test_a_lock_that_cannot_be_taken_is_a_clear_error(play: Stage, lock: str) -> None:
     session = play.session()
-    (session.folder / "deploy.lock").mkdir(parents=True)
-    problem = refused(session)
+    (session.folder / f"{lock}.lock").mkdir(parents=True)
+    with pytest.raises(DeployguardError) as caught:
+        deployed(session) if lock == "deploy" else watch.once(session, None)
+    problem = caught.value.problem
     assert (problem.code, problem.exit_code) == (Code.STATE_LOCKED, 5)
-    assert session.store.read().releases == {}
+    assert session.store.read().revision == 0
 
 
 def test_the_oldest_record_can_be_undone_though_it_makes_room_for_the_undo(
