@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -17,6 +17,7 @@ from deployguard.store.files import FileStore
 from deployguard.store.locks import ControllerInfo, read_controller
 from support.application import Application, config_of, serving
 from support.command import Folder, wait_for
+from support.disk import small_disk
 
 
 @contextmanager
@@ -61,7 +62,7 @@ class Watcher:
 
 
 @contextmanager
-def watching(folder: Folder, *names: str) -> Iterator[list[Watcher]]:
+def watching(folder: Folder, *names: str, state: Path | None = None) -> Iterator[list[Watcher]]:
     with ExitStack() as stack:
         found = []
         for name in names:
@@ -69,12 +70,12 @@ def watching(folder: Folder, *names: str) -> Iterator[list[Watcher]]:
             stack.callback(watcher.process.wait)
             stack.callback(watcher.process.kill)
             found.append(watcher)
-            wait_for(lambda: holder(folder) is not None, "somebody watches")
+            wait_for(lambda: holder(folder, state) is not None, "somebody watches")
         yield found
 
 
-def holder(folder: Folder) -> ControllerInfo | None:
-    info = read_controller(folder.path / "state", "prod", wall_clock())
+def holder(folder: Folder, state: Path | None = None) -> ControllerInfo | None:
+    info = read_controller(state or folder.path / "state", "prod", wall_clock())
     return info if info is not None and info.alive else None
 
 
@@ -178,3 +179,27 @@ def test_watch_once_by_cron_acts_alone_and_counts_as_watching_between_its_rounds
     assert second["acted"] is True, "its own round of before holds no lock"
     kinds = [json.loads(line)["type"] for line in (project.state() / "audit.jsonl").read_text().splitlines()]
     assert not [kind for kind in kinds if kind.startswith("controller.")]
+
+
+def test_a_full_disk_is_said_once_and_neither_a_round_nor_a_watch_is_a_bug(project: Folder) -> None:
+    with small_disk("600k") as disk:
+        project.environ["DEPLOYGUARD_STATE"] = str(disk)
+        project("rollout", "start", "hero")
+        project("watch", "--once")
+        with watching(project, "only", state=disk) as (only,):
+            wait_for(lambda: only.said("acting as"), "it acts")
+            with suppress(OSError):
+                (disk / "full").write_bytes(b"x" * 600_000)
+            config = project.path / "deployment-config.json"
+            config.write_text(json.dumps({**json.loads(config.read_text()), "guardFor": "47h"}))  # something to commit
+            wait_for(lambda: only.said("cannot be"), "it says so")
+            ticked = holder(project, disk)
+            wait_for(lambda: ticked != holder(project, disk), "it goes on")
+            lines = [line[21:] for line in only.err.read_text().splitlines()]
+            assert len(lines) == len(set(lines)), "each thing once"
+            assert only.ends(signal.SIGTERM) == 143
+        once = project("watch", "--once", "--output", "json", code=5)
+        assert once.json["verdicts"], "judged all the same"
+        assert "warning: the" in once.err
+        (disk / "full").unlink()
+        assert project.json("watch", "--once")["trouble"] is None

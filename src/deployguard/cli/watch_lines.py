@@ -34,7 +34,7 @@ class LogView:
         self._operations = operations
         self._seen = 0
         self._spoke = operations.now()
-        self._trouble: str | None = None
+        self._troubles: dict[str, datetime] = {}
         self._stood_by = False
 
     def begin(self) -> None:
@@ -45,7 +45,6 @@ class LogView:
         now = self._operations.now()
         if found.trouble:
             self.trouble(found.trouble)
-        self._trouble = found.trouble
         if not acting and not self._stood_by:
             self._say_standing_by(found)
         self._stood_by = not acting
@@ -101,13 +100,12 @@ class LogView:
         time.sleep(max((until - self._operations.now()).total_seconds(), SHORTEST_S))
 
     def trouble(self, message: str) -> None:
-        """Said once, not at every tick that it lasts."""
-        if message == self._trouble:
+        """Said once an hour, not at every tick that it lasts."""
+        now, said = self._operations.now(), self._troubles.get(message)
+        if said is not None and now - said < QUIET:
             return
-        self._trouble = message
-        sys.stderr.write(
-            f"{self._operations.now():%Y-%m-%dT%H:%M:%SZ} {self._operations.environment} warning {message}\n"
-        )
+        self._troubles[message] = now
+        sys.stderr.write(f"{now:%Y-%m-%dT%H:%M:%SZ} {self._operations.environment} warning {message}\n")
         sys.stderr.flush()
 
     def end(self, why: str, *, acting: bool, took: timedelta) -> None:  # noqa: ARG002

@@ -33,8 +33,8 @@ class TerminalView:
         self._began_at_seq = newest[0].seq if newest else 0
         self._live.start()
 
-    def show(self, found: Round, acting: bool) -> None:  # noqa: ARG002, FBT001
-        self._trouble = None
+    def show(self, found: Round, acting: bool) -> None:  # noqa: FBT001
+        self._trouble = found.trouble
         self._draw(acting)
 
     def rest(self, until: datetime, acting: bool) -> None:  # noqa: FBT001

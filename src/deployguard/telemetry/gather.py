@@ -12,10 +12,8 @@ from deployguard.state import State
 from deployguard.telemetry.metrics import MetricStore
 
 
-def gather(
-    metrics: MetricStore, state: State, environment: Environment, now: datetime, *, offline: bool = False
-) -> Evidence:
-    """The evidence at `now`. `offline`: the `connectivity` target could not be reached either."""
+def gather(metrics: MetricStore, state: State, environment: Environment, now: datetime) -> Evidence:
+    """The evidence at `now`."""
     readings, rounds = metrics.answer(questions(state, environment, now), now)
     return Evidence(
         readings=readings,
@@ -23,7 +21,7 @@ def gather(
         checks=metrics.last_rounds(),
         sources=metrics.source_states(environment, now),
         exposed=metrics.exposed(_steps(state, environment, now)),
-        offline=offline,
+        offline=metrics.offline(now),
     )
 
 

@@ -95,14 +95,22 @@ class MetricStore:
         """Count one round of a health check. One that lies in the future or before all that is kept is dropped."""
         self.add_rounds([found], now)
 
-    def add_rounds(self, found: Iterable[CheckRound], now: datetime, retention: timedelta = KEPT) -> int:
-        """Count rounds in one transaction; answers how many were taken."""
+    def add_rounds(
+        self, found: Iterable[CheckRound], now: datetime, retention: timedelta = KEPT, *, offline: bool = False
+    ) -> int:
+        """Count rounds in one transaction; answers how many were taken. `offline`: this machine was, as they failed."""
         taken = [one for one in found if now - retention <= one.at <= now + FUTURE]
         batch = Batch(None, now)
         for one in taken:
             batch.probe(one.at.timestamp(), one.check, ok=one.ok, duration=float(one.latency_ms))
+
+        def work(connection: Connection) -> None:
+            writing.write_batch(connection, batch, "")
+            rounds.write_rounds(connection, taken)
+            rounds.write_offline(connection, now, offline=offline)
+
         if taken:
-            self.write(batch, source="", rounds_too=taken)
+            self._write(work)
         return len(taken)
 
     def position(self, source: str) -> JSON | None:
@@ -138,6 +146,10 @@ class MetricStore:
 
     def last_rounds(self) -> dict[str, CheckRound]:
         return self._read(rounds.last_rounds, {})
+
+    def offline(self, now: datetime) -> bool:
+        """Whether the machine that watches was offline at its last round: it says nothing about the application."""
+        return self._read(lambda connection: rounds.was_offline(connection, now), False)
 
     def recent_rounds(self, check: str, most: int = 60) -> tuple[CheckRound, ...]:
         """The last rounds of a check, newest first."""

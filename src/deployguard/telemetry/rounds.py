@@ -40,6 +40,18 @@ def write_rounds(connection: Connection, rounds: Iterable[CheckRound]) -> None:
         _recount(connection, found.check, at)
 
 
+def write_offline(connection: Connection, now: datetime, *, offline: bool) -> None:
+    """Whether the newest rounds were asked by a machine that could not reach its `connectivity` target either."""
+    connection.execute("DELETE FROM meta WHERE key = 'offline'")
+    if offline:
+        connection.execute("INSERT INTO meta VALUES ('offline', ?)", (str(to_us(now)),))
+
+
+def was_offline(connection: Connection, now: datetime) -> bool:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'offline'").fetchone()
+    return row is not None and int(row[0]) <= to_us(now)
+
+
 def _next(before: tuple[int, int, int], *, ok: bool) -> tuple[int, int, int]:
     number, passed, streak = before
     return number + 1, passed + ok, 0 if ok else streak + 1

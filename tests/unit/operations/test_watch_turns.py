@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deployguard.controller import Controller
 from deployguard.errors import Code, DeployguardError, fail
 from deployguard.operations import aftermath, deploy, moves, takeback
 from deployguard.operations.protocol import Ask, DeployAsk, DeployWatch
@@ -25,6 +26,10 @@ def play(tmp_path: Path) -> Iterator[Stage]:
         yield found
 
 
+def locked(*_args: object, **_options: object) -> None:
+    raise fail(Code.STATE_LOCKED, "the state of prod is locked")
+
+
 def interval(play: Stage) -> timedelta:
     info = read_controller(play.folder / "state", "prod", play.clock())
     assert info is not None
@@ -33,7 +38,7 @@ def interval(play: Stage) -> timedelta:
 
 def test_a_cron_round_says_how_often_it_comes(play: Stage) -> None:
     once(play.session(), None)
-    assert interval(play) == timedelta(minutes=5), "the first one cannot know"
+    assert interval(play) == timedelta(minutes=1), "the first one cannot know"
     play.clock.passes(minutes=2)
     once(play.session(), None)
     assert interval(play) == timedelta(minutes=2)
@@ -45,7 +50,7 @@ def test_a_cron_round_says_how_often_it_comes(play: Stage) -> None:
     assert interval(play) == timedelta(days=1), "a round by hand must not count as watching for three weeks"
     play.clock.passes(days=-1)
     once(play.session(), None)
-    assert interval(play) == timedelta(minutes=5), "a clock that was set back tells nothing"
+    assert interval(play) == timedelta(minutes=1), "a clock that was set back tells nothing"
 
 
 def test_a_round_after_a_live_watch_does_not_take_its_end_for_crons_last_round(play: Stage) -> None:
@@ -54,7 +59,65 @@ def test_a_round_after_a_live_watch_does_not_take_its_end_for_crons_last_round(p
     watch.leave("the test is over")
     play.clock.passes(hours=7)
     once(play.session(), None)
-    assert interval(play) == timedelta(minutes=5)
+    assert interval(play) == timedelta(minutes=1)
+
+
+def test_a_cron_round_counts_as_watching_for_three_intervals_and_not_where_it_failed(
+    play: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alive(**later: float) -> bool:
+        info = read_controller(play.folder / "state", "prod", play.clock() + timedelta(**later))
+        return info is not None and info.alive
+
+    once(play.session(), None)
+    assert (alive(minutes=3), alive(minutes=3, seconds=1), alive(days=-1)) == (True, False, False)
+    with monkeypatch.context() as patched:
+        patched.setattr(Controller, "tick", locked)
+        with pytest.raises(DeployguardError):
+            once(play.session(), timedelta(hours=1))
+    assert not alive(minutes=1)
+
+
+def test_a_lock_whose_file_was_deleted_is_taken_again_before_the_next_tick(play: Stage) -> None:
+    watch, file = play.watch(), play.folder / "state" / "prod" / "controller.lock"
+    file.unlink()
+    assert watch.tick().acted
+    assert not play.watch_can_be_taken(), "it is held again, by the file of that name"
+    info = read_controller(play.folder / "state", "prod", play.clock())
+    assert info is not None
+    assert info.fence == 2
+    watch.leave("the test is over")
+
+
+def test_a_controller_whose_lock_another_has_got_stands_by(play: Stage) -> None:
+    first = play.watch()
+    (play.folder / "state" / "prod" / "controller.lock").unlink()
+    second = play.watch()
+    revision = play.session().store.read().revision
+    moves.move(play.session(), Ask(move=MoveKind.START, flag="hero"))
+    found = first.tick()
+    assert (found.acted, first.acting) == (False, False)
+    assert found.controller is not None
+    assert found.controller.fence == 1
+    assert second.tick().acted
+    assert revision < play.session().store.read().revision
+    first.leave("the test is over")
+    second.leave("the test is over")
+    assert first.take("watch", timedelta(seconds=10)), "it can come back"
+    first.leave("the test is over")
+
+
+def test_a_controller_lets_go_of_everything_where_its_leaving_cannot_be_recorded(
+    play: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, closed = play.watch(), []
+    with monkeypatch.context() as patched:
+        patched.setattr(Controller, "record", locked)
+        patched.setattr(Controller, "close", lambda _self: closed.append(True))
+        with pytest.raises(DeployguardError):
+            watch.leave("the test is over")
+    assert closed
+    assert play.watch_can_be_taken()
 
 
 def test_one_that_was_killed_is_taken_over_and_one_that_left_is_followed(play: Stage) -> None:
@@ -78,10 +141,6 @@ def test_one_that_was_killed_is_taken_over_and_one_that_left_is_followed(play: S
 
 def test_a_start_that_cannot_be_written_leaves_the_lock_to_others(play: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     session = play.session()
-
-    def locked(*_args: object, **_options: object) -> None:
-        raise fail(Code.STATE_LOCKED, "the state of prod is locked")
-
     with monkeypatch.context() as patched:
         patched.setattr(session, "change", locked)
         watch = Watch(session)

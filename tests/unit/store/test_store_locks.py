@@ -194,6 +194,27 @@ def test_a_beat_renews_the_lease_and_a_release_takes_it_away(folder: Path) -> No
     assert DeployLock(folder, "prod").acquire("r-2")
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_lock_whose_file_is_deleted_or_replaced_is_not_held_any_more(folder: Path, *, replaced: bool) -> None:
+    lock, path = ControllerLock(folder, "prod"), Layout(folder, "prod").controller_lock
+    lock.acquire("one", "watch", at=NOW)
+    assert lock.mine
+    path.unlink()
+    if replaced:
+        path.write_bytes(b"")
+    assert not lock.mine
+    assert lock.acquire("one", "watch", at=NOW)
+    assert (lock.mine, lock.fence) == (True, 2)
+
+
+def test_a_deploy_takes_its_lock_again_with_the_next_beat(folder: Path) -> None:
+    lock = DeployLock(folder, "prod")
+    lock.acquire("r-1", at=NOW)
+    Layout(folder, "prod").deploy_lock.unlink()
+    lock.beat("r-1", NOW + TEN, "npm ci")
+    assert not DeployLock(folder, "prod").acquire("r-2")
+
+
 def test_a_commit_waits_only_so_long_and_then_says_for_whom(folder: Path, setting: Callable) -> None:
     layout = Layout(folder, "prod")
     layout.make()

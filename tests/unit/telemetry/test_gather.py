@@ -12,6 +12,7 @@ from deployguard.guard.values import CheckRound, Exposure, Population
 from deployguard.state import FlagState, State
 from deployguard.telemetry.exposer import exposer_of
 from deployguard.telemetry.gather import gather
+from deployguard.telemetry.metrics import MetricStore
 
 SETTINGS = replace(
     environment(
@@ -45,7 +46,7 @@ def test_everything_that_the_guard_asks_for_is_answered(tmp_path: Path) -> None:
     samples = [request(5, user=f"u{n}", status=500) for n in range(100)]
     metrics.add(samples, source="app", exposer=rules, now=NOW)
     metrics.add_rounds([CheckRound(check="api", ok=False, at=ago(at)) for at in (60, 30)], NOW)
-    evidence = gather(metrics, STATE, SETTINGS, NOW, offline=True)
+    evidence = gather(metrics, STATE, SETTINGS, NOW)
     counts = {
         question.population: reading.count
         for question, reading in evidence.readings.items()
@@ -57,7 +58,17 @@ def test_everything_that_the_guard_asks_for_is_answered(tmp_path: Path) -> None:
     assert evidence.checks["api"].consecutive == 2
     assert evidence.exposed["f"] == Exposure(users=counts[Population.EXPOSED], requests=counts[Population.EXPOSED])
     assert evidence.sources["app"].with_user == 100
-    assert evidence.offline
+    assert not evidence.offline
+
+
+def test_whoever_only_looks_knows_that_the_last_round_was_asked_by_a_machine_that_was_offline(tmp_path: Path) -> None:
+    metrics, failed = store(tmp_path), CheckRound(check="api", ok=False, at=ago(30))
+    metrics.add_rounds([failed], NOW, offline=True)
+    with MetricStore(tmp_path / "prod" / "metrics.sqlite", read_only=True) as reader:
+        assert gather(reader, STATE, SETTINGS, NOW).offline
+        assert not gather(reader, STATE, SETTINGS, ago(1)).offline, "a moment before"
+    metrics.add_rounds([failed], NOW)
+    assert not gather(metrics, STATE, SETTINGS, NOW).offline
 
 
 def test_a_reader_and_the_writer_see_the_same(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ class Round:
     events: tuple[Told, ...] = ()
     next_at: datetime | None = None
     at: datetime
+    trouble: str | None = None  # what could not be written, and why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +75,11 @@ class Gate:
     verdicts: tuple[Verdict, ...] = ()
     exit_code: int = 0
     took: Duration
+    at: datetime
     notes: tuple[str, ...] = ()  # what cannot be seen
-    last_tick_at: datetime | None = None
-    last_watcher: str | None = None
+    warnings: tuple[str, ...] = ()  # what is wrong beside the rollouts: the last release, a check
+    controller: ControllerInfo | None = None
+    next: tuple[Offer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
