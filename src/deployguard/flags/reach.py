@@ -4,17 +4,41 @@ Only buckets count here; lists and targeting depend on who the users are. Flags 
 the lowest percentage decides; flags of separate seeds are independent, so their shares multiply.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import prod
 
 from deployguard.config.units import FULL, format_percentage
 from deployguard.config.values import Flag
-from deployguard.flags.dependencies import requirements
+from deployguard.flags.dependencies import postorder, requirements
 from deployguard.state import FlagState
+
+_FEWEST = {"": 0.4}
+"""Under any seed: a share that rounds to the least there is, whatever else is required."""
 
 
 def reach(defs: Mapping[str, Flag], state: Mapping[str, FlagState], key: str) -> int:
     """Hundredths of all users that have `key` by the buckets, rounded; at least 1 where anybody may have it."""
-    return _share(_lowest_by_seed(state, (key, *requirements(defs, key))))
+    return reaches(defs, state, (key,))[key]
+
+
+def reaches(defs: Mapping[str, Flag], state: Mapping[str, FlagState], keys: Iterable[str]) -> dict[str, int]:
+    """`reach` of each of `keys`, each flag looked at once however many others require it."""
+    # By flag the lowest percentage below 100 % under each seed, its requirements counted. What is not there reaches
+    # nobody: it is off, not defined, or in a cycle (then one of its requirements comes behind it).
+    lowest: dict[str, Mapping[str, float]] = {}
+    for key in postorder(keys, lambda name: defs[name].requires if name in defs else ()):
+        if key in defs and _percentage(state, key) and all(name in lowest for name in defs[key].requires):
+            lowest[key] = _lowest(state, key, [lowest[name] for name in defs[key].requires])
+    return {key: _share(lowest[key].values()) if key in lowest else 0 for key in keys}
+
+
+def _lowest(state: Mapping[str, FlagState], key: str, required: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+    out: dict[str, float] = dict(required[0]) if required else {}
+    for one in (*required[1:], {_seed(state, key): _percentage(state, key)}):
+        for seed, percentage in one.items():
+            if percentage < out.get(seed, FULL):
+                out[seed] = percentage
+    return _FEWEST if _part(out.values()) * FULL < 0.5 else out
 
 
 def reach_because(defs: Mapping[str, Flag], state: Mapping[str, FlagState], key: str) -> str:
@@ -36,7 +60,7 @@ def reach_because(defs: Mapping[str, Flag], state: Mapping[str, FlagState], key:
     at = " and ".join(f"{name}, which is at {_shown(state, name)} under another seed" for name in limits)
     through = f"{same[0]}, which is at {_shown(state, same[0])}, and " if lowest[seed] < own else ""
     shares = " of ".join(format_percentage(p) for p in (lowest[seed], *(_percentage(state, n) for n in limits)))
-    return f"it requires {through}{at}, and {shares} is {format_percentage(_share(lowest))}"
+    return f"it requires {through}{at}, and {shares} is {format_percentage(_share(lowest.values()))}"
 
 
 def _lowest_by_seed(state: Mapping[str, FlagState], names: tuple[str, ...]) -> dict[str, int]:
@@ -47,11 +71,12 @@ def _lowest_by_seed(state: Mapping[str, FlagState], names: tuple[str, ...]) -> d
     return lowest
 
 
-def _share(lowest: Mapping[str, int]) -> int:
-    share = 1.0
-    for percentage in lowest.values():
-        share *= percentage / FULL
-    return max(1, round(share * FULL)) if share > 0 else 0
+def _share(percentages: Collection[float]) -> int:
+    return max(1, round(_part(percentages) * FULL)) if all(percentages) else 0
+
+
+def _part(percentages: Iterable[float]) -> float:
+    return prod(percentage / FULL for percentage in percentages)
 
 
 def _percentage(state: Mapping[str, FlagState], key: str) -> int:

@@ -59,7 +59,7 @@ def deploy_running(
         f"{env} is being deployed",
         found="; ".join(parts) or "its lock is held by a process that has not signed it yet",
         wanted=f"no running deploy of {env}",
-        now="nothing was changed (exit 5)",
+        now="nothing was changed",
         allowed=tuple(offers),
     )
 
@@ -128,7 +128,7 @@ def taken_back(state: State, definitions: Mapping[str, Flag]) -> tuple[str, ...]
 
 def still_back(state: State, definitions: Mapping[str, Flag], retried: tuple[str, ...]) -> tuple[str, ...]:
     """Those of `retried` that nobody started meanwhile."""
-    back = taken_back(state, definitions)
+    back = frozenset(taken_back(state, definitions))
     return tuple(key for key in retried if key in back)
 
 
@@ -159,7 +159,7 @@ def flags_to_retry(session: Session, state: State, definitions: dict[str, Flag],
                 where="option --retry",
                 found=f"{key} at {format_percentage(state.flag(key).percentage)}",
                 wanted=f"one of: {', '.join(back)}" if back else "a rollout that was taken back; there is none",
-                now="nothing was changed (exit 1)",
+                now="nothing was changed",
                 allowed=(Offer(f"deployguard rollout status {key} --env {session.environment}"),),
             )
         out.append(lead)
@@ -170,7 +170,7 @@ def starts(
     settings: Environment, definitions: dict[str, Flag], state: State, retried: tuple[str, ...], now: datetime
 ) -> tuple[PlannedRollout, ...]:
     """The rollouts that a deploy would begin. What was taken back is not among them, unless it is retried."""
-    back = taken_back(state, definitions)
+    back = frozenset(taken_back(state, definitions))
     fresh = leads_and_riders(definitions, state, [key for key in settings.rollout if key not in back])
     again = [(lead, riders_of(definitions, state, lead, settings.rollout)) for lead in retried]
     riding = {rider for _, riders in again for rider in riders}
@@ -223,7 +223,7 @@ def plan_rollouts(session: Session, lead: str | None, users: int | None, rps: fl
             (lead, riders_of(definitions, state, lead, settings.rollout)),
         )
     else:
-        back = taken_back(state, definitions)
+        back = frozenset(taken_back(state, definitions))
         pairs = leads_and_riders(definitions, state, [key for key in settings.rollout if key not in back])
     measured = measured_users(session, now)
     per_day = users if users is not None else _users_of_rps(rps) if rps is not None else measured

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from deployguard.config.values import Environment, Flag
-from deployguard.flags.reach import reach
+from deployguard.flags.reach import reach, reaches
 from deployguard.operations.values.status import FlagRow
 from deployguard.rollout.plan import hold_ends, next_step, step_of
 from deployguard.state import FlagState, PausedBy, Phase, Rollout, State
@@ -38,10 +38,18 @@ def flag_rows(
     state: State, settings: Environment, definitions: Mapping[str, Flag], now: datetime
 ) -> tuple[FlagRow, ...]:
     """Every flag in the config's order, orphaned ones last."""
-    return tuple(flag_row(state, settings, definitions, key, now) for key in definitions)
+    reached = reaches(definitions, state.flags, definitions)
+    return tuple(flag_row(state, settings, definitions, key, now, reached[key]) for key in definitions)
 
 
-def flag_row(state: State, settings: Environment, definitions: Mapping[str, Flag], key: str, now: datetime) -> FlagRow:
+def flag_row(
+    state: State,
+    settings: Environment,
+    definitions: Mapping[str, Flag],
+    key: str,
+    now: datetime,
+    reached: int | None = None,
+) -> FlagRow:
     definition, flag = definitions[key], state.flag(key)
     rollout = state.rollouts.get(flag.rollout) if flag.rollout else None
     live = rollout is not None and rollout.phase.live
@@ -70,7 +78,7 @@ def flag_row(state: State, settings: Environment, definitions: Mapping[str, Flag
         guarded_until=guarded_until(flag, rollout, settings, now),
         updated_at=flag.updated_at,
         updated_by=flag.updated_by,
-        reach=reach(definitions, state.flags, key),
+        reach=reach(definitions, state.flags, key) if reached is None else reached,
         permanent=definition.permanent,
         owner=definition.owner,
         targeting_overridden=flag.targeting is not None,

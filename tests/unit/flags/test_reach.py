@@ -1,7 +1,7 @@
 import pytest
 
 from deployguard.config.values import Flag
-from deployguard.flags.reach import reach, reach_because
+from deployguard.flags.reach import reach, reach_because, reaches
 from deployguard.state import FlagState
 
 DEFS = {
@@ -61,3 +61,32 @@ def test_requirements_limit_whom_a_flag_reaches(key, state, share, because):
     assert reach(DEFS, state, key) == share
     if because is not None:
         assert reach_because(DEFS, state, key) == because
+
+
+def test_a_flag_that_stands_on_nothing_reaches_nobody():
+    loop = {
+        "a": Flag(key="a", requires=("b",)),
+        "b": Flag(key="b", requires=("a",)),
+        "c": Flag(key="c", requires=("a",)),
+    }
+    gone = {"c": Flag(key="c", requires=("left_the_config",))}
+    state = {key: at(5_000) for key in ("a", "b", "c", "left_the_config")}
+    assert reaches(loop, state, loop) == {"a": 0, "b": 0, "c": 0}
+    assert reach(gone, state, "c") == 0
+
+
+def test_a_long_chain_is_walked_once_and_somebody_is_left_at_its_end():
+    class Counted(dict):
+        read = 0
+
+        def get(self, key, default=None):
+            self.read += 1
+            return super().get(key, default)
+
+    keys = [f"f{n}" for n in range(2_000)]
+    defs = {key: Flag(key=key, requires=(keys[n - 1],) if n else ()) for n, key in enumerate(keys)}
+    state = Counted({key: at(9_000) for key in keys})
+    found = reaches(defs, state, defs)
+    assert state.read < 10 * len(keys)
+    assert [found[key] for key in (*keys[:3], keys[-1])] == [9_000, 8_100, 7_290, 1]
+    assert all(found[key] == reach(defs, state, key) for key in keys[::200])
