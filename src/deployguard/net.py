@@ -141,6 +141,8 @@ def _protocol_fact(error: BaseException, host: str, address: str) -> tuple[Why, 
             return Why.REFUSED, f"{address} closed the connection without an answer"
         case httpx.RemoteProtocolError():
             return Why.BODY, f"{address} does not speak HTTP: {_said(error)}"
+        case httpx.DecodingError():
+            return Why.BODY, f"the answer's body is not encoded as its header says: {_said(error)}"
         case httpx.ReadError() | httpx.WriteError():
             return Why.REFUSED, f"{address} closed the connection without an answer"
     return Why.REFUSED, f"{address} could not be asked: {_said(error)}"

@@ -65,7 +65,7 @@ def backup(folder: Path, environment: str, file: str | Path | None, now: datetim
                 Code.NOT_ALLOWED_NOW,
                 f"there is no state of {environment} to back up",
                 where=str(layout.home),
-                now="nothing was written (exit 1)",
+                now="nothing was written",
             )
     try:
         if target.exists():
@@ -73,7 +73,7 @@ def backup(folder: Path, environment: str, file: str | Path | None, now: datetim
                 Code.USAGE,
                 f"{target} is there already",
                 wanted="the name of a new file",
-                now="nothing was written (exit 2)",
+                now="nothing was written",
             )
         with store.lock.held(WAIT_S):
             made = _pack(store, beside, now)
@@ -87,7 +87,7 @@ def backup(folder: Path, environment: str, file: str | Path | None, now: datetim
             where=str(error.filename or target),
             found=damage.os_words(error),
             wanted="a place that this user can write, with room on its disk",
-            now="nothing was written (exit 5)",
+            now="nothing was written",
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -141,7 +141,7 @@ def restore(
             where="argument FILE",
             found=damage.os_words(error),
             wanted="a file that state backup wrote",
-            now="nothing was changed (exit 2)",
+            now="nothing was changed",
         ) from error
     with opened, damage.writing(layout):
         layout.make()
@@ -199,7 +199,7 @@ def _refuse(source: Path, found: str) -> NoReturn:
         where=str(source),
         found=found,
         wanted="a backup of this environment, whole",
-        now="nothing was changed (exit 5)",
+        now="nothing was changed",
     )
 
 
@@ -223,7 +223,7 @@ def _replaced(
         if read_bytes(layout.state) == document:  # no room for it: its log goes again, too
             _put_back(layout, aside)
         raise
-    with damage.writing(layout, now="the state is restored, its figures and reports are not (exit 5)"):
+    with damage.writing(layout, now="the state is restored, its figures and reports are not"):
         _bring_back_the_rest(layout, checked, aside)
     events = sum(1 for _ in store.events())
     return Backup(file=source, revision=state.revision, events=events, bytes=source.stat().st_size, aside=aside)

@@ -29,7 +29,7 @@ def damaged(layout: Layout, problem: DamagedError, path: Path | None = None) -> 
         where=Place(str(path), problem.line, problem.column),
         found=problem.found,
         wanted=problem.wanted,
-        now=f"{kept}; applications keep the last flags they read (exit 5)",
+        now=f"{kept}; applications keep the last flags they read",
         next=_ways_back(layout),
     )
 
@@ -51,7 +51,7 @@ def newer(layout: Layout, problem: NewerError) -> DeployguardError:
         where=str(layout.state),
         found=f"schemaVersion {problem.version}",
         wanted=f"schemaVersion {SCHEMA_VERSION} or older",
-        now="nothing was changed (exit 5); the newer deployguard goes on working with it",
+        now="nothing was changed; the newer deployguard goes on working with it",
     )
 
 
@@ -62,11 +62,11 @@ def unreadable(layout: Layout, error: OSError) -> DeployguardError:
         where=str(error.filename or layout.home),
         found=os_words(error),
         wanted="a state folder that this user can read",
-        now="nothing was changed (exit 5)",
+        now="nothing was changed",
     )
 
 
-def unwritable(layout: Layout, error: OSError, *, now: str = "nothing was changed (exit 5)") -> DeployguardError:
+def unwritable(layout: Layout, error: OSError, *, now: str = "nothing was changed") -> DeployguardError:
     return fail(
         Code.STATE_LOCKED,
         f"the state of {layout.environment} cannot be written",

@@ -255,7 +255,7 @@ class FileStore:
         with damage.writing(layout):
             replace_synced(layout.state, raw)
         self._last = (raw, document)
-        with damage.writing(layout, now="the change stands, but a power cut now could take it back (exit 5)"):
+        with damage.writing(layout, now="the change stands, but a power cut now could take it back"):
             sync_folder(layout.home)
         # From here on the change is a fact. What cannot be appended now stands in the document, and the next commit
         # appends it, or says that it cannot.

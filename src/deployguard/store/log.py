@@ -149,7 +149,7 @@ class AuditLog:
             where=Place(str(self._path)),
             found=f"at byte {offset:,}: {found}",
             wanted="each line as it was written",
-            now="nothing was changed (exit 5); the flags are as state.json says",
+            now="nothing was changed; the flags are as state.json says",
             next=(Offer(f"deployguard state verify --env {self._path.parent.name}"),),
         )
 

@@ -92,7 +92,7 @@ class StateLock:
             where=str(self._layout.home),
             found=self.holder(datetime.now(UTC)),
             wanted=f"the lock within {wait_s:g}s",
-            now="nothing was changed (exit 5); reading works, an emergency waits 30s",
+            now="nothing was changed; reading works, an emergency waits 30s",
         )
 
 

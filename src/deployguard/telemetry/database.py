@@ -209,7 +209,7 @@ class Database:
             where=str(self.path),
             found=found,
             wanted="a file that this user can read and write, with room on its disk",
-            now="nothing was changed (exit 5); flags and rollouts are not touched",
+            now="nothing was changed; flags and rollouts are not touched",
         )
 
     def _newer(self, version: int) -> DeployguardError:
@@ -219,7 +219,7 @@ class Database:
             where=str(self.path),
             found=f"version {version}",
             wanted=f"version {VERSION}",
-            now="nothing was changed (exit 5); the newer deployguard goes on working with it",
+            now="nothing was changed; the newer deployguard goes on working with it",
         )
 
 

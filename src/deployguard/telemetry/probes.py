@@ -198,19 +198,18 @@ async def _one_try(
     import asyncio
 
     clock = _Clock()
-    status: int | None = None
     host, port, address = _place(url)
     try:
         async with asyncio.timeout(check.timeout.total_seconds()):
             answer = await _ask(client, check, url, clock)
     except TimeoutError:
-        return _Try(Why.TIMEOUT, _timeout_fact(clock, address, check.timeout), clock.ms, status)
+        return _Try(Why.TIMEOUT, _timeout_fact(clock, address, check.timeout), clock.ms)
     except net.failures() as error:
         ms = clock.ms
         why, fact = net.explained(error, host=host, address=address)
         if net.certificate_ended(error):
             fact = _ended(await net.certificate_end(host, port), now()) or fact
-        return _Try(why, fact, ms, status)
+        return _Try(why, fact, ms)
     why_not, fact = judged(check.expect, answer)
     kept = plain(answer.text[: 2 * KEPT]).strip() if why_not else ""  # masked first, cut then
     return _Try(why_not, fact, round(answer.elapsed_ms), answer.status, kept)
