@@ -1,13 +1,17 @@
 """`gate`: for CI. The exit code says whether the step is good."""
 
 import time
-from typing import Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deployguard.cli.app import single
 from deployguard.cli.context import run
 from deployguard.cli.words import duration
+
+if TYPE_CHECKING:
+    from deployguard.operations.values.watching import Gate
 
 
 def gate(
@@ -16,7 +20,9 @@ def gate(
         int | None, typer.Option("--step", min=1, metavar="N", help="Wait until step N.", show_default=False)
     ] = None,
     completed: Annotated[bool, typer.Option("--completed", help="Wait until it is completed.")] = False,
-    timeout: Annotated[str, typer.Option("--timeout", metavar="DURATION")] = "10m",
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="DURATION", help="Wait for data or a step at most so long, 10m.")
+    ] = "10m",
 ) -> None:
     from deployguard.operations.gate import wait_at_gate
 
@@ -27,8 +33,16 @@ def gate(
         completed=completed,
         timeout=duration(timeout, "option --timeout"),
         sleep=time.sleep,
+        on_wait=_say,
     )
     run().emit(found, exit_code=found.exit_code)
+
+
+def _say(found: "Gate", until: datetime) -> None:
+    from deployguard.cli.render.judging import gate_waits
+
+    gate_waits(found, until, run().page)
+    run().page.flush()
 
 
 apps = {

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from deployguard import net
@@ -29,9 +29,13 @@ from deployguard.config.values import Channel, Severity
 from deployguard.plain import shortened
 from deployguard.state import Actor, Event
 
+if TYPE_CHECKING:
+    from standardwebhooks.webhooks import Webhook
+
 CONNECT_S = 5.0
 TOTAL_S = 15.0
 TEST_TYPE = "alerts.test"
+SIGNED_BY = "whsec_ and random bytes in base64, as this makes one: echo whsec_$(openssl rand -base64 32)"
 _SUBJECTS = ("flagId", "rollout", "releaseId", "check", "source", "trigger", "rollbackId", "tokenId")
 
 
@@ -105,6 +109,17 @@ def trial_event(channel: Channel, environment: str, actor: Actor, now: datetime)
     )
 
 
+def send_test(channel: Channel, environment: str, actor: Actor, now: datetime) -> str | None:
+    """Send one notice that says it is a test, and wait for the answer; None where it came through, else why not."""
+    event = trial_event(channel, environment, actor, now)
+    sentence = f"a test of channel {channel.name} by {actor.shown}; nothing happened on {environment}"
+    try:
+        send(channel, event, (), sentence, event.id)
+    except DeliveryFailed as failed:
+        return failed.reason
+    return None
+
+
 def build(
     channel: Channel, event: Event, related: tuple[str, ...], sentence: str, effect_id: str, at: datetime
 ) -> Message:
@@ -119,7 +134,7 @@ def build(
         "webhook-timestamp": str(int(at.timestamp())),
     }
     if channel.secret:
-        headers["webhook-signature"] = _signature(channel, effect_id, at, content)
+        headers["webhook-signature"] = signer(channel).sign(effect_id, at, content.decode())
     return Message(content, headers)
 
 
@@ -186,14 +201,14 @@ def _bytes(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _signature(channel: Channel, effect_id: str, at: datetime, content: bytes) -> str:
+def signer(channel: Channel) -> "Webhook":
+    """What signs the channel's messages. Raises DeliveryFailed for a secret that can sign nothing."""
     from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
     try:
-        signature = Webhook(channel.secret or "").sign(effect_id, at, content.decode())
+        return Webhook(channel.secret or "")
     except (ValueError, EmptyWebhookSecretError):  # binascii.Error is a ValueError
-        raise DeliveryFailed(f"the secret of {channel.name} is no Standard Webhooks secret: base64, whsec_…") from None
-    return str(signature)
+        raise DeliveryFailed(f"the secret of {channel.name} is no Standard Webhooks secret: {SIGNED_BY}") from None
 
 
 def _checked_url(channel: Channel) -> str:

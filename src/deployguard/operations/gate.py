@@ -1,21 +1,24 @@
 """`gate`: for CI. Reads, never acts; answers at once where nothing can change by waiting."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from deployguard.errors import EXIT_CODES, Code, fail
-from deployguard.guard.values import Cause, Result, Verdict
+from deployguard.errors import EXIT_CODES, Code, Offer, fail
+from deployguard.guard.values import Cause, CheckRound, Evidence, Result, Verdict
 from deployguard.operations import flags, judged
+from deployguard.operations.plan import fact_of
 from deployguard.operations.protocol import Operations
 from deployguard.operations.values.watching import Gate, GateRow
-from deployguard.rollout.steps import step_of
+from deployguard.rollout.plan import step_of
 from deployguard.session import Session
-from deployguard.state import PausedBy, Phase, Rollout, State
+from deployguard.state import PausedBy, Phase, ReleasePhase, Rollout, State
 from deployguard.store.locks import read_controller
+from deployguard.story.numbers import age_words
 from deployguard.story.verdicts import cause_words, metric_name_words, rule_words, worst
 
 POLL_S = 2.0
+SOONEST_AGAIN = timedelta(minutes=15)
 _WORST_FIRST = ("taken-back", "failed", "person", "waiting", "passed")
 _EXITS = {
     "passed": 0,
@@ -27,6 +30,7 @@ _EXITS = {
     "person": EXIT_CODES[Code.WAITS_FOR_DATA],
     "no-controller": EXIT_CODES[Code.NO_CONTROLLER],
 }
+_ENDED_BADLY = {ReleasePhase.FAILED: "failed", ReleasePhase.ABORTED: "was aborted"}
 
 
 def wait_at_gate(
@@ -37,9 +41,14 @@ def wait_at_gate(
     completed: bool,
     timeout: timedelta,
     sleep: Callable[[float], None],
+    on_wait: Callable[[Gate, datetime], None],
 ) -> Gate:
-    """Ask until the gate is decided or `timeout` is over. Only waiting for data or for a step is worth the time."""
+    """Ask until the gate is decided or `timeout` is over. Only waiting for data or for a step is worth the time.
+
+    `on_wait` is told once, before the first wait: for what, and until when.
+    """
     began = operations.now()
+    told = False
     while True:
         found = operations.gate(lead, step=step, completed=completed)
         took = operations.now() - began
@@ -47,7 +56,12 @@ def wait_at_gate(
             return replace(found, took=took)
         left = (timeout - took).total_seconds()
         if left <= 0:
-            return replace(found, result="timed-out", exit_code=_EXITS["timed-out"], took=took)
+            longer = round(max(took * 2, SOONEST_AGAIN).total_seconds() / 60)
+            again = Offer(f"deployguard gate --env {found.environment} --timeout {longer}m")
+            return replace(found, result="timed-out", exit_code=_EXITS["timed-out"], took=took, next=(again,))
+        if not told:
+            on_wait(found, began + timeout)
+            told = True
         sleep(min(POLL_S, left))
 
 
@@ -57,41 +71,37 @@ def gate(session: Session, lead: str | None, *, step: int | None, completed: boo
     if lead is not None:
         flags.known(session.definitions(state), lead, f"gate FLAG --env {session.environment}")
     chosen = _chosen(state, lead)
-    info = read_controller(session.state_dir, session.environment, now)
-    answer = Gate(
-        result="no-rollout",
-        environment=session.environment,
-        took=timedelta(0),
-        last_tick_at=info.last_tick_at if info else None,
-        last_watcher=info.name if info else None,
-    )
-    if not chosen:
-        return answer
-    if step is not None and (fewest := min(len(rollout.steps) for rollout in chosen)) < step:
+    if step is not None and (fewest := min((len(rollout.steps) for rollout in chosen), default=step)) < step:
         raise fail(
             Code.OUT_OF_RANGE,
             f"there is no step {step}",
             where="option --step",
             found=str(step),
             wanted=f"a step from 1 to {fewest}",
-            now="nothing was changed (exit 2)",
         )
-    _, verdicts = judged.observe(session, state, settings, now)
+    controller = read_controller(session.state_dir, session.environment, now)
+    evidence, verdicts = judged.observe(session, state, settings, now)
     found = tuple(
         _row(state, rollout, judged.of_unit(verdicts, rollout.lead), step=step, completed=completed)
         for rollout in chosen
     )
-    result = min((row.result for row in found), key=_WORST_FIRST.index)
-    if result in ("passed", "waiting") and (info is None or not info.alive) and _moves(chosen):
+    result = min((row.result for row in found), key=_WORST_FIRST.index, default="no-rollout")
+    moving = any(rollout.phase in (Phase.PROGRESSING, Phase.PAUSED) for rollout in chosen)
+    if result in ("passed", "waiting") and moving and not (controller and controller.alive):
         result = "no-controller"
     leads = {rollout.lead for rollout in chosen}
-    return replace(
-        answer,
+    return Gate(
         result=result,
+        environment=session.environment,
         exit_code=_EXITS[result],
         rollouts=found,
         verdicts=tuple(verdict for verdict in verdicts if verdict.unit in leads),
-        notes=_unseen(verdicts),
+        took=timedelta(0),
+        at=now,
+        notes=_unseen(verdicts) if chosen else (),
+        warnings=(*_release_words(state, now), *(_check_words(check, now) for check in _failing(evidence))),
+        controller=controller,
+        next=tuple(_next(session.environment, state, evidence, result, found)),
     )
 
 
@@ -108,63 +118,57 @@ def _chosen(state: State, lead: str | None) -> tuple[Rollout, ...]:
     )
 
 
-def _moves(chosen: tuple[Rollout, ...]) -> bool:
-    return any(rollout.phase in (Phase.PROGRESSING, Phase.PAUSED) for rollout in chosen)
-
-
 def _row(
     state: State, rollout: Rollout, verdicts: tuple[Verdict, ...], *, step: int | None, completed: bool
 ) -> GateRow:
-    percentage = state.flag(rollout.lead).percentage
     holding = [verdict for verdict in verdicts if verdict.holds]
     by_trigger = {verdict.trigger: worst(v for v in holding if v.trigger == verdict.trigger) for verdict in holding}
-    passing = sum(1 for verdict in by_trigger.values() if verdict.verdict is Result.PASS)
+    percentage = state.flag(rollout.lead).percentage
     at = step_of(rollout, percentage) if rollout.phase.live else None
-    row = GateRow(
+    result, text, detail = _answer(rollout, tuple(by_trigger.values()), at, step=step, completed=completed)
+    return GateRow(
         rollout=rollout.lead,
         percentage=percentage,
         phase=rollout.phase,
         step=at,
         steps=len(rollout.steps),
-        result="passed",
-        passing=passing,
+        result=result,
+        passing=sum(1 for verdict in by_trigger.values() if verdict.verdict is Result.PASS),
         judged=len(by_trigger),
-        text=f"{passing} of {len(by_trigger)} triggers pass",
+        text=text,
+        detail=detail,
     )
+
+
+def _answer(
+    rollout: Rollout, verdicts: tuple[Verdict, ...], at: int | None, *, step: int | None, completed: bool
+) -> tuple[str, str, str | None]:
+    """The result of one rollout, in words, and the rule or the cause behind it. `verdicts`: the worst of each trigger.
+
+    Where a step or the end was asked for and is there, it is not asked whether the next has data yet.
+    """
     by = f" by {rollout.trigger}" if rollout.trigger else ""
     if rollout.phase is Phase.ROLLED_BACK:
-        rollback = f", {rollout.rollback_id}" if rollout.rollback_id else ""
-        return replace(row, result="taken-back", text=f"taken back{by}{rollback}")
+        return "taken-back", f"taken back{by}" + (f", {rollout.rollback_id}" if rollout.rollback_id else ""), None
+    if rollout.phase is Phase.PAUSED and rollout.paused_by is PausedBy.TRIGGER:
+        return "failed", f"paused{by}", rollout.reason
     if rollout.phase is Phase.PAUSED:
-        by_trigger_paused = rollout.paused_by is PausedBy.TRIGGER
-        return replace(
-            row,
-            result="failed" if by_trigger_paused else "person",
-            text=f"paused{by}" if by_trigger_paused else "paused, waits for a person",
-            detail=rollout.reason,
-        )
-    failing = next((verdict for verdict in by_trigger.values() if verdict.verdict is Result.FAIL), None)
+        return "person", "paused, waits for a person", rollout.reason
+    failing = next((verdict for verdict in verdicts if verdict.verdict is Result.FAIL), None)
     if failing is not None:
-        return replace(row, result="failed", text=f"{failing.trigger} fails", detail=rule_words(failing))
-    if _reached(rollout, at, step=step, completed=completed):
-        return row
-    waiting = next((verdict for verdict in by_trigger.values() if verdict.verdict is Result.INCONCLUSIVE), None)
-    if waiting is not None:
-        count = len(by_trigger) - passing
-        text = f"{passing} pass, {count} {'waits' if count == 1 else 'wait'} for data"
-        return replace(row, result="waiting", text=text, detail=f"{waiting.trigger}: {cause_words(waiting)}")
-    if completed and rollout.phase is not Phase.COMPLETED:
-        return replace(row, result="waiting", text=f"step {at} of {len(rollout.steps)}, not completed yet")
-    if step is not None and at is not None and at < step:
-        return replace(row, result="waiting", text=f"step {at} of {len(rollout.steps)}, step {step} not reached yet")
-    return row
-
-
-def _reached(rollout: Rollout, at: int | None, *, step: int | None, completed: bool) -> bool:
-    """Whether what was asked for, a step or the end, is there: then it is not asked whether the next has data yet."""
-    if completed:
-        return rollout.phase is Phase.COMPLETED
-    return step is not None and at is not None and at >= step
+        return "failed", f"{failing.trigger} fails", rule_words(failing)
+    waiting = [verdict for verdict in verdicts if verdict.verdict is Result.INCONCLUSIVE]
+    passing = len(verdicts) - len(waiting)
+    passed = "passed", f"{passing} of {len(verdicts)} triggers pass", None
+    if rollout.phase is Phase.COMPLETED if completed else step is not None and at is not None and at >= step:
+        return passed
+    if waiting:
+        text = f"{passing} pass, {len(waiting)} {'waits' if len(waiting) == 1 else 'wait'} for data"
+        return "waiting", text, f"{waiting[0].trigger}: {cause_words(waiting[0])}"
+    if completed or step is not None:
+        wanted = "not completed yet" if completed else f"step {step} not reached yet"
+        return "waiting", f"step {at} of {len(rollout.steps)}, {wanted}", None
+    return passed
 
 
 def _unseen(verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
@@ -175,3 +179,39 @@ def _unseen(verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
         if verdict.cause is Cause.NOT_CONNECTED and not verdict.holds
     }
     return tuple(out.values())
+
+
+def _release_words(state: State, now: datetime) -> Iterator[str]:
+    """The last release where it did not end well: what a pass is about is then what stood before it."""
+    newest = next(reversed(state.releases.values()), None)
+    if newest is None or newest.phase is ReleasePhase.SUCCEEDED:
+        return
+    name = f"release {newest.id}{f' ({newest.version})' if newest.version else ''}"
+    ago = age_words(max(now - (newest.finished_at or newest.started_at), timedelta(0)))
+    if newest.phase in _ENDED_BADLY:
+        why = f": {newest.error}" if newest.error else ""
+        yield f"{name}, the last one, {_ENDED_BADLY[newest.phase]} {ago} ago{why}"
+    else:
+        yield f"{name} is not at its end: begun {ago} ago"
+
+
+def _failing(evidence: Evidence) -> list[CheckRound]:
+    return [check for check in evidence.checks.values() if not check.ok]
+
+
+def _check_words(check: CheckRound, now: datetime) -> str:
+    return f"check {check.check} fails: {fact_of(check)}; asked {age_words(max(now - check.at, timedelta(0)))} ago"
+
+
+def _next(env: str, state: State, evidence: Evidence, result: str, rows: tuple[GateRow, ...]) -> Iterator[Offer]:
+    if result == "no-controller":
+        yield Offer(f"deployguard watch --env {env}", "live view, acts while it runs")
+        return
+    bad = next((row for row in rows if row.result != "passed"), None)
+    if bad is not None:
+        yield Offer(f"deployguard rollout status {bad.rollout} --env {env}")
+    newest = next(reversed(state.releases.values()), None)
+    if newest is not None and newest.phase is not ReleasePhase.SUCCEEDED:
+        yield Offer(f"deployguard report show {newest.id} --env {env}")
+    if _failing(evidence):
+        yield Offer(f"deployguard monitoring check --env {env}", "each check once, now")

@@ -52,7 +52,6 @@ def _release(session: Session, state: State, release_id: str) -> Release:
             wanted=(f"one of {len(known)} releases" + (f"; nearest: {close}" if close else ""))
             if known
             else "a release; none was deployed yet",
-            now="nothing was changed (exit 2)",
             next=(Offer(f"deployguard report list --env {session.environment}"),),
         )
     return release
@@ -156,7 +155,7 @@ def newest_id(session: Session) -> str:
             Code.NOT_ALLOWED_NOW,
             f"nothing was deployed to {session.environment} yet",
             wanted="a release to report on",
-            now="nothing was changed (exit 1)",
+            now="nothing was changed",
             allowed=(Offer(f"deployguard deploy {session.environment} --dry-run", "the plan; changes nothing"),),
         )
     return list(releases)[-1]

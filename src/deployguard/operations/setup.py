@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from deployguard.config.build import config_from_document
@@ -28,7 +29,6 @@ def initialise(folder: Path, *, url: str | None, npm: bool, force: bool) -> Init
             where=str(target),
             found="an existing file",
             wanted="an empty place, or --force to write over it",
-            now="nothing was changed (exit 2)",
             next=(Offer("deployguard config validate"),),
         )
     if url is not None and not url.startswith(("http://", "https://")):
@@ -38,8 +38,22 @@ def initialise(folder: Path, *, url: str | None, npm: bool, force: bool) -> Init
             where="option --url",
             found=f'"{url}"',
             wanted="http:// or https:// and a host",
-            now="nothing was changed (exit 2)",
         )
+    try:
+        return _written(folder, url=url, npm=npm, force=force)
+    except (OSError, UnicodeDecodeError) as error:
+        raise fail(
+            Code.USAGE,
+            "init cannot write here",
+            where=str(getattr(error, "filename", None) or folder),
+            found=(getattr(error, "strerror", None) or str(error)).lower(),
+            wanted="a folder that this user can write, with room on its disk",
+            now="no file is half written",
+        ) from error
+
+
+def _written(folder: Path, *, url: str | None, npm: bool, force: bool) -> Initialised:
+    target, package = folder / CONFIG, folder / "package.json"
     wrote: list[tuple[str, str]] = []
     changed: list[tuple[str, str]] = []
     text = default_config(url)
@@ -47,15 +61,14 @@ def initialise(folder: Path, *, url: str | None, npm: bool, force: bool) -> Init
     config = config_from_document(document, os.environ, lenient=True)
     environments = tuple(config.environments.values())
     if not target.exists() or force:
-        target.write_text(text, encoding="utf-8")
+        _write(target, text)
         first = environments[0]
         counts = f"{len(first.flags)} flags, {len(first.strategies)} strategies, {len(first.triggers)} triggers"
         wrote.append((CONFIG, counts))
-        (folder / SCHEMA).write_text(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write(folder / SCHEMA, _json(schema()))
         wrote.append((SCHEMA, "your editor completes and checks by it"))
     if _ignore_state(folder / ".gitignore"):
         changed.append((".gitignore", "state/ is not committed"))
-    package = folder / "package.json"
     if npm:
         changed.append(_write_scripts(package))
     return Initialised(
@@ -65,6 +78,23 @@ def initialise(folder: Path, *, url: str | None, npm: bool, force: bool) -> Init
         package_json=package.exists() and not npm,
         npm_scripts=npm_scripts(),
     )
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """The file whole, or as it was: a full disk must not cost the one that stands there."""
+    path = path.resolve()  # where a link leads
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _words(strategy: Strategy) -> str:
@@ -80,7 +110,7 @@ def _ignore_state(file: Path) -> bool:
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     if any(line.strip() in ("state", "state/", "/state/", "/state", "state/*", "/state/*") for line in lines):
         return False
-    file.write_text("\n".join([*lines, "state/"]) + "\n", encoding="utf-8")
+    _write(file, "\n".join([*lines, "state/"]) + "\n")
     return True
 
 
@@ -98,7 +128,7 @@ def _write_scripts(package: Path) -> tuple[str, str]:
             where=str(package),
             found=str(error),
             wanted="a JSON object",
-            now="package.json was not changed (exit 2)",
+            now="package.json was not changed",
         ) from error
-    package.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write(package, _json(document))
     return "package.json", f"{len(new)} scripts added" if new else "the scripts were there"

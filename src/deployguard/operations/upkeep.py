@@ -2,7 +2,7 @@
 
 from deployguard.codec import JSON
 from deployguard.config.show import shown
-from deployguard.errors import Code, DeployguardError, Problem, fail
+from deployguard.errors import Code, DeployguardError, Offer, Problem, fail, nearest
 from deployguard.operations import plan
 from deployguard.operations.values.upkeep import AlertTest, Backup, ConfigSummary, Finding, Findings
 from deployguard.session import Session
@@ -43,26 +43,27 @@ def config_shown(session: Session) -> JSON:
 
 def alerts_test(session: Session, channel: str | None) -> AlertTest:
     """Send one test notice to each channel, or to the named one; waits for the answers."""
-    from deployguard.effects.deliver import send_test
+    from deployguard.effects.webhook import send_test
 
     channels = session.settings.channels
-    if channel is not None and channel not in channels:
-        raise fail(
-            Code.USAGE,
-            f"there is no alert channel {channel}",
-            where="argument CHANNEL",
-            found=f'"{channel}"',
-            wanted=f"one of: {', '.join(channels)}"
-            if channels
-            else "a channel: set WEBHOOK_URL, or alerts in the config",
-            now="nothing was sent (exit 2)",
-        )
     if not channels:
         raise fail(
             Code.USAGE,
             f"no alert channel is configured for {session.environment}",
             wanted="WEBHOOK_URL in the environment, or alerts in the config",
-            now="nothing was sent (exit 2)",
+            now="nothing was sent",
+            next=(Offer(f"deployguard doctor --env {session.environment}", "what each channel still needs"),),
+        )
+    if channel is not None and channel not in channels:
+        close = nearest(channel, tuple(channels)) or next(iter(channels))
+        raise fail(
+            Code.USAGE,
+            f"there is no alert channel {channel}",
+            where="argument CHANNEL",
+            found=f'"{channel}"',
+            wanted=f"one of: {', '.join(channels)}",
+            now="nothing was sent",
+            next=(Offer(f"deployguard alerts test {close} --env {session.environment}"),),
         )
     now = session.clock()
     results = []
@@ -109,7 +110,7 @@ def restore(session: Session, file: str, by: str | None, reason: str | None) -> 
             f"{session.environment} is being watched; a restore would pull the state from under it",
             found=f"{info.name}, pid {info.pid}",
             wanted="no controller while the state is restored",
-            now="nothing was changed (exit 1)",
+            now="nothing was changed",
         )
     lease = read_lease(session.state_dir, session.environment)
     if lease is not None and lease.held:

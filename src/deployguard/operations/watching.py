@@ -8,7 +8,7 @@ from deployguard.config.values import Environment
 from deployguard.errors import Code, fail, nearest
 from deployguard.guard.judge import judge
 from deployguard.guard.units import guarded
-from deployguard.guard.values import Evidence, Exposure, Population, Result, Verdict
+from deployguard.guard.values import CheckRound, Evidence, Exposure, Population, Result, Verdict
 from deployguard.operations import flags, judged, lines, rows
 from deployguard.operations.told import newest
 from deployguard.operations.values.rollouts import RolloutRow, RolloutsStatus, TriggerLine
@@ -217,12 +217,12 @@ def _unjudged(metrics: MetricStore, name: str, window: timedelta, now: datetime)
 
 def check_now(session: Session) -> ChecksRound:
     """One round of every check; written nowhere, judges nothing."""
-    settings = session.settings
-    return ChecksRound(
-        environment=session.environment,
-        at=session.clock(),
-        checks=probe_all(tuple(settings.checks.values()), settings.base_url, session.clock, mask=session.masker.mask),
-    )
+    return ChecksRound(environment=session.environment, at=session.clock(), checks=probed(session, session.settings))
+
+
+def probed(session: Session, settings: Environment) -> tuple[CheckRound, ...]:
+    """What each check finds now."""
+    return probe_all(settings.checks.values(), settings.base_url, session.clock, mask=session.masker.mask)
 
 
 def forget_source(session: Session, name: str) -> Forgotten:
@@ -239,7 +239,6 @@ def forget_source(session: Session, name: str) -> Forgotten:
             wanted=(f"one of: {', '.join(known)}" + (f"; nearest: {close}" if close else ""))
             if known
             else "a source that gave samples; none did",
-            now="nothing was changed (exit 2)",
         )
     metrics.forget(name)
     return Forgotten(environment=session.environment, source=name, configured=name in session.settings.sources)

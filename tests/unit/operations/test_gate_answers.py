@@ -1,7 +1,7 @@
 """`gate`: each answer with its exit code, on a virtual clock."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from deployguard.operations import moves, takeback
 from deployguard.operations.gate import gate, wait_at_gate
 from deployguard.operations.local import Local
 from deployguard.operations.protocol import Ask
+from deployguard.operations.values.watching import Gate
 from deployguard.operations.watch import Watch
 from deployguard.rollout.moves import MoveKind
 from deployguard.session import Session
@@ -79,11 +80,22 @@ def test_too_little_data_waits_until_the_time_is_over(play: Stage) -> None:
         play.clock.passes(seconds=seconds)
         watch.tick()
 
+    told: list[tuple[Gate, datetime]] = []
     found = wait_at_gate(
-        Local(play.session()), None, step=None, completed=False, timeout=timedelta(seconds=20), sleep=sleep
+        Local(play.session()),
+        None,
+        step=None,
+        completed=False,
+        timeout=timedelta(seconds=20),
+        sleep=sleep,
+        on_wait=lambda view, until: told.append((view, until)),
     )
     assert (found.result, found.exit_code) == ("timed-out", 4)
     assert sum(waited) == pytest.approx(20)
+    ((said, until),) = told
+    assert said.rollouts[0].detail is not None, "for what"
+    assert said.controller is not None, "who watches"
+    assert until - said.at == timedelta(seconds=20)
     watch.leave("the test is over")
 
 
@@ -128,9 +140,26 @@ def test_where_nobody_watches_it_says_so_at_once(play: Stage) -> None:
     play.clock.passes(minutes=5)
     slept: list[float] = []
     found = wait_at_gate(
-        Local(play.session()), None, step=None, completed=False, timeout=timedelta(minutes=10), sleep=slept.append
+        Local(play.session()),
+        None,
+        step=None,
+        completed=False,
+        timeout=timedelta(minutes=10),
+        sleep=slept.append,
+        on_wait=lambda *_: slept.append(0),
     )
     assert (found.result, slept) == ("no-controller", [])
+
+
+def test_a_check_that_fails_is_said_without_a_rollout_too(play: Stage) -> None:
+    play.app.healthy = False
+    watch = play.watch()
+    play.plays(watch, 0.5)
+    found = gate(play.session(), None, step=None, completed=False)
+    assert (found.result, found.exit_code) == ("no-rollout", 0)
+    assert found.warnings[0].startswith("check home fails: status (503)"), found.warnings
+    assert [offer.command for offer in found.next] == ["deployguard monitoring check --env prod"]
+    watch.leave("the test is over")
 
 
 def test_asking_it_changes_nothing(play: Stage) -> None:

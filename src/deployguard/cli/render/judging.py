@@ -1,6 +1,6 @@
 """`gate`, `monitoring`, `watch --once`: what is seen and judged, made for a log or a quick look."""
 
-from datetime import timedelta
+from datetime import datetime
 
 from rich.text import Text
 
@@ -31,7 +31,7 @@ _GATE_SIGN = {
 }
 _GATE_WORDS = {
     "passed": "gate passed",
-    "no-rollout": "gate passed: there is no rollout",
+    "no-rollout": "gate passed: there is no rollout, so nothing was judged",
     "failed": "gate failed",
     "taken-back": "gate failed: taken back",
     "timed-out": "gate timed out: too little data",
@@ -55,19 +55,30 @@ def gate(view: Gate, page: Page) -> None:
     page.table(columns, rows, below=[row.detail for row in view.rollouts])
     for note in view.notes:
         page.sentence(symbols.NONE, note)
+    for warning in view.warnings:
+        page.sentence(symbols.NEED, warning)
     style = "green" if view.exit_code == 0 else "bold red" if view.exit_code in (1, 3) else "yellow"
     words, _, why = _GATE_WORDS[view.result].partition(": ")
     page.put((words, style), f" after {duration_words(view.took)}{f': {why}' if why else ''} (exit {view.exit_code})")
-    page.next(_gate_next(view))
+    page.next(view.next)
+
+
+def gate_waits(view: Gate, until: datetime, page: Page) -> None:
+    """Said at once, for a log that would else be silent: for what it waits, who watches, and until when."""
+    for row in view.rollouts:
+        if row.result == "waiting":
+            page.sentence(symbols.WAIT, f"{row.rollout} waits: {row.detail or row.text}", err=True)
+    watched_line(view.controller, view.environment, view.at, page)
+    page.say(f"The gate waits until {time_of_day(until, view.at, page.zone)} at the latest.")
 
 
 def _nobody(view: Gate, page: Page) -> Problem:
     """Nothing would change by waiting: the same page as any error."""
     waits = next((row for row in view.rollouts if row.result in ("passed", "waiting")), view.rollouts[0])
+    last = view.controller
     found = "no controller ever ran here"
-    if view.last_tick_at is not None:
-        found = f"last tick {time_of_day(view.last_tick_at, view.last_tick_at + view.took, page.zone, date=True)}"
-        found += f", by {view.last_watcher}" if view.last_watcher else ""
+    if last is not None:
+        found = f"last tick {time_of_day(last.last_tick_at, view.at, page.zone, date=True)}, by {last.name}"
     return Problem(
         Code.NO_CONTROLLER,
         f"nothing watches {view.environment}, so no step can be judged",
@@ -75,19 +86,8 @@ def _nobody(view: Gate, page: Page) -> Problem:
         found=found,
         wanted="a controller that ticks",
         now=f"nothing was changed (exit {view.exit_code})",
-        next=(Offer(f"deployguard watch --env {view.environment}", "live view, acts while it runs"),),
+        next=view.next,
     )
-
-
-def _gate_next(view: Gate) -> list[Offer]:
-    env = view.environment
-    bad = next((row for row in view.rollouts if row.result != "passed"), None)
-    if view.result == "timed-out":
-        longer = max(view.took * 2, timedelta(minutes=15))
-        return [Offer(f"deployguard gate --env {env} --timeout {round(longer.total_seconds() / 60)}m")]
-    if bad is not None and view.exit_code:
-        return [Offer(f"deployguard rollout status {bad.rollout} --env {env}")]
-    return []
 
 
 def monitoring(view: MonitoringStatus, page: Page) -> None:

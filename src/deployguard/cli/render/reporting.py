@@ -1,5 +1,6 @@
 """`report`: the story first, the tables after."""
 
+import os
 from datetime import datetime, timedelta
 
 from deployguard.cli.render import symbols
@@ -64,9 +65,13 @@ def report(view: Report, page: Page) -> None:
     for one in by_people(view):
         page.blank()
         page.sentence(symbols.ON if one.undoes else symbols.BACK, paragraph(one.sentence))
-    page.next(
-        [*_way_back(view), Offer(f'deployguard report show {view.release} --format markdown >> "$GITHUB_STEP_SUMMARY"')]
-    )
+    page.next([*_way_back(view), _as_markdown(view)])
+
+
+def _as_markdown(view: Report) -> Offer:
+    """For a CI job's page where there is one."""
+    page = ' >> "$GITHUB_STEP_SUMMARY"' if os.environ.get("GITHUB_STEP_SUMMARY") else ""
+    return Offer(f"deployguard report show {view.release} --env {view.environment} --format markdown{page}")
 
 
 def _way_back(view: Report) -> list[Offer]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deployguard.cli.render import symbols
 from deployguard.cli.render.page import Page
-from deployguard.story.numbers import age_words, time_of_day
+from deployguard.story.numbers import age_words, duration_words, time_of_day
 
 if TYPE_CHECKING:
     from deployguard.operations.values.status import ControllerInfo
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def who(watcher: ControllerInfo, now: datetime) -> str:
     """`deploy@build-1 (watch, pid 4121), last tick 2s ago`."""
     ago = age_words(max(now, watcher.last_tick_at) - watcher.last_tick_at)
-    return f"{watcher.name} ({watcher.via}, pid {watcher.pid}), last tick {ago} ago"
+    every = f"; it comes about every {duration_words(watcher.interval)}" if watcher.via == "watch --once" else ""
+    return f"{watcher.name} ({watcher.via}, pid {watcher.pid}), last tick {ago} ago{every}"
 
 
 def watched_line(watcher: ControllerInfo | None, environment: str, now: datetime, page: Page) -> bool:
