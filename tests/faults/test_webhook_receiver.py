@@ -14,8 +14,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from deployguard.config.values import Channel, Severity
-from deployguard.effects.deliver import send_test
-from deployguard.effects.webhook import DeliveryFailed, send
+from deployguard.effects.webhook import DeliveryFailed, send, send_test
 from deployguard.state import Actor, Event, Via
 from support.certificates import Authority
 from support.receiver import Receiver, receiving

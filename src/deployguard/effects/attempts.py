@@ -1,22 +1,63 @@
-"""How often each effect was tried: remembered here, and kept in the metric store for the next process.
+"""How often each effect was tried, and when it is tried again: after 5 s, 30 s, 2 m, 10 m, then every hour, until 24
+hours after the decision.
 
-The metric store may be gone or broken: then only this process remembers, and after a restart a notice is tried at once
-instead of at its time. Nothing is lost by that.
+Remembered here and kept in the metric store for the next process. That may be gone or broken: then only this process
+remembers, and after a restart a notice is tried at once instead of at its time. Nothing is lost by that.
 """
 
+import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from deployguard.effects.backoff import Attempts
 from deployguard.errors import DeployguardError
 from deployguard.state import Effect
 
+DELAYS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
+GIVE_UP = timedelta(hours=24)
+_CLOCK_SLACK = timedelta(minutes=5)
 
-def _broken() -> tuple[type[Exception], ...]:
-    import sqlite3
 
-    return (sqlite3.Error, OSError, DeployguardError)
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """How often a delivery was tried, and when it is due again."""
+
+    count: int = 0
+    last_at: datetime | None = None
+    next_at: datetime | None = None
+
+    def due(self, now: datetime) -> bool:
+        """Also where the clock was set back since: a time that is far ahead means nothing any more."""
+        if self.next_at is None or self.last_at is None:
+            return True
+        return now >= self.next_at or self.last_at > now + _CLOCK_SLACK
+
+
+def after_failure(
+    effect_id: str, attempts: Attempts, created_at: datetime, now: datetime, asked: timedelta | None = None
+) -> Attempts | None:
+    """The attempts with one more failure at `now`; None when it is time to give up.
+
+    `asked` is what the receiver asked to wait; a longer pause of ours stands. The last try is at the 24th hour.
+    """
+    end = created_at + GIVE_UP
+    if now >= end:
+        return None
+    count = attempts.count + 1
+    pause = max(delay(effect_id, count), asked or timedelta(0))
+    return Attempts(count, now, min(now + pause, end))
+
+
+def delay(effect_id: str, failures: int) -> timedelta:
+    """The pause after so many failures, spread by up to a fifth either way.
+
+    The spread comes from the effect's id, so that it is the same after a restart and another for each effect.
+    """
+    digest = hashlib.sha256(f"{effect_id}/{failures}".encode()).digest()
+    spread = 0.8 + 0.4 * int.from_bytes(digest[:4]) / 2**32
+    return DELAYS[min(failures, len(DELAYS)) - 1] * spread
 
 
 class Tried(Protocol):
@@ -24,8 +65,6 @@ class Tried(Protocol):
 
     @property
     def at(self) -> datetime: ...
-    @property
-    def error(self) -> str | None: ...
     @property
     def next_at(self) -> datetime | None: ...
 
@@ -51,34 +90,24 @@ class Memory:
 
     def of(self, effect_id: str) -> Attempts:
         if effect_id not in self._known:
-            self._known[effect_id] = self._read(effect_id)
+            self._known[effect_id] = Attempts()
+            with suppress(DeployguardError):
+                tried = self._table.attempts(effect_id) if self._table is not None else ()
+                if tried:
+                    self._known[effect_id] = Attempts(len(tried), tried[-1].at, tried[-1].next_at)
         return self._known[effect_id]
 
-    def record(self, effect: Effect, after: Attempts, error: str | None) -> None:
+    def record(self, effect: Effect, after: Attempts, at: datetime, error: str | None) -> None:
         """Remember a try. `error` is None where it came through."""
         self._known[effect.id] = after
-        if self._table is None or after.last_at is None:
-            return
-        try:
-            self._table.record_attempt(
-                effect.id, target=target(effect), at=after.last_at, error=error, next_at=after.next_at
-            )
-        except _broken():
-            return
+        if self._table is not None:
+            with suppress(DeployguardError):
+                self._table.record_attempt(effect.id, target=target(effect), at=at, error=error, next_at=after.next_at)
 
     def keep_only(self, effect_ids: set[str]) -> None:
         """Forget what waits no longer."""
         for gone in self._known.keys() - effect_ids:
             del self._known[gone]
-
-    def _read(self, effect_id: str) -> Attempts:
-        if self._table is None:
-            return Attempts()
-        try:
-            tried = self._table.attempts(effect_id)
-        except _broken():
-            return Attempts()
-        return Attempts(len(tried), tried[-1].at, tried[-1].next_at) if tried else Attempts()
 
 
 def target(effect: Effect) -> str:

@@ -55,7 +55,7 @@ def send_notices(session: Session, state: State, *, always: bool = False) -> Non
     info = read_controller(session.state_dir, session.environment, now)
     if info is not None and info.alive and not always:
         return
-    from deployguard.effects.deliver import deliver
+    from deployguard.effects.courier import deliver
 
     with suppress(DeployguardError):
         deliver(

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deployguard.effects.backoff import GIVE_UP, Attempts, after_failure, delay
+from deployguard.effects.attempts import GIVE_UP, Attempts, after_failure, delay
 
 NOW = datetime(2026, 11, 24, 13, 31, 50, tzinfo=UTC)
 
