@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from deployguard.config.issue import WrongError
-from deployguard.config.scalars import Known, url
+from deployguard.config.issues import WrongError
+from deployguard.config.kinds import Known
+from deployguard.config.scalars import url
 from deployguard.errors import Code, fail
 
 EXAMPLE_URL = "https://www.example.com"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path as File
 from typing import Any
 
-from deployguard.config.issue import Issues, Path, TooManyError
+from deployguard.config.issues import Issues, Path, TooManyError
 from deployguard.errors import Code
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]{0,1000}))?\}")
@@ -45,6 +45,15 @@ class Expanded(str):
         parts: list[str] = split(_VARIABLE.sub(lambda _: chr(next(marks)), self.raw))
         table = {0xE000 + index: value for index, value in enumerate(self.values)}
         return [part.translate(table) for part in parts]
+
+
+def unexpanded(tree: Any) -> Any:
+    """A copy of a value as the file spells it."""
+    if isinstance(tree, dict):
+        return {key: unexpanded(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [unexpanded(value) for value in tree]
+    return tree.raw if isinstance(tree, Expanded) else tree
 
 
 def lookup(environ: Mapping[str, str], name: str) -> str | None:

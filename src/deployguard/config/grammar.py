@@ -12,34 +12,11 @@ import re
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
-from deployguard.config.condition import Condition, Op, SemVer, Unit, Value
-from deployguard.config.matching import format_condition, matches
+from deployguard.config.condition import Condition, Op, SemVer, Unit
+from deployguard.config.issues import WrongError
 from deployguard.config.meaning import Parts, Use, clip, judge
-from deployguard.config.metrics import RefusedError
 from deployguard.config.semver import version_key
-from deployguard.errors import Code, DeployguardError, Problem
-
-__all__ = [
-    "Condition",
-    "GrammarError",
-    "Op",
-    "SemVer",
-    "Unit",
-    "Use",
-    "Value",
-    "format_condition",
-    "matches",
-    "parse_condition",
-]
-
-
-class GrammarError(DeployguardError):
-    """What is wrong in a condition, and where: `offset` and `width` count characters of its text."""
-
-    def __init__(self, code: Code, text: str, offset: int, width: int, found: str, wanted: str) -> None:
-        super().__init__(Problem(code, f"{found} in the condition {clip(text)!r}", None, found, wanted))
-        self.offset, self.width, self.found, self.wanted = offset, max(width, 1), found, wanted
-
+from deployguard.errors import Code
 
 _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
@@ -54,7 +31,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.spans: dict[str, tuple[int, int]] = {}
+        self.parts = Parts(spans={"value": (0, len(text))})
 
     def skip(self) -> None:
         match = _SPACE.match(self.text, self.at)
@@ -67,7 +44,7 @@ class _Reader:
         if match is not None:
             self.at = match.end()
             if part:
-                self.spans[part] = match.span()
+                self.parts.spans[part] = match.span()
         return match
 
     def char(self, wanted: str) -> bool:
@@ -81,14 +58,14 @@ class _Reader:
         if not self.char(char):
             self.stop(wanted)
 
-    def stop(self, wanted: str, code: Code = Code.SYNTAX) -> NoReturn:
+    def stop(self, wanted: str) -> NoReturn:
         """Refuse what stands next."""
         self.skip()
         match = _WORD.match(self.text, self.at)
         if match is None:
             found = "nothing" if not self.text.strip() else f'the end after "{clip(self.text.strip())}"'
-            raise GrammarError(code, self.text, len(self.text.rstrip()), 1, found, wanted)
-        raise GrammarError(code, self.text, self.at, len(match[0]), f'"{clip(match[0])}"', wanted)
+            raise WrongError(Code.SYNTAX, found, wanted, offset=len(self.text.rstrip()), width=1)
+        raise WrongError(Code.SYNTAX, f'"{clip(match[0])}"', wanted, offset=self.at, width=len(match[0]))
 
     def quoted(self, part: str, wanted: str) -> str:
         match = self.take(_TEXT, part)
@@ -108,20 +85,16 @@ def parse_condition(
 
     `use` is where it stands, with the rules of that place; None is the bare grammar. `numbers` are the metrics that
     sources add, with their units; `checks` the names of health checks (None: any).
-    Raises GrammarError, which knows the offset of the wrong word.
+    Raises WrongError, which knows the offset of the wrong word.
     """
     reader = _Reader(text)
     parts = _read(reader)
-    try:
-        unit = judge(parts, use, numbers or {}, checks)
-    except RefusedError as refused:
-        start, end = reader.spans.get(refused.part, (0, len(text)))
-        raise GrammarError(refused.code, text, start, end - start, refused.found, refused.wanted) from None
+    unit = judge(parts, use, numbers or {}, checks)
     return Condition(parts.name, parts.op, parts.value, parts.function, parts.argument, unit, text)
 
 
 def _read(reader: _Reader) -> Parts:
-    parts = Parts()
+    parts = reader.parts
     name = reader.take(_NAME, "name")
     if name is None:
         reader.stop('a condition such as "errorRate > 10%"')
@@ -143,7 +116,7 @@ def _read_brackets(reader: _Reader, parts: Parts) -> None:
     inner = reader.take(_NAME)
     if inner is not None:
         parts.function, parts.name = parts.name, inner[0]
-        reader.spans["function"], reader.spans["name"] = reader.spans["name"], inner.span()
+        parts.spans["function"], parts.spans["name"] = parts.spans["name"], inner.span()
         if reader.char(","):
             parts.argument = reader.quoted("argument", "an endpoint in single quotes: '/checkout'")
     else:
@@ -164,16 +137,14 @@ def _read_value(reader: _Reader, parts: Parts) -> None:
         version = reader.quoted("version", "a version in single quotes: semver('2.4.0')")
         key = version_key(version)
         if key is None:
-            begin, end = reader.spans["version"]
-            wanted = "a version such as '2.4.0'"
-            raise GrammarError(Code.WRONG_TYPE, reader.text, begin, end - begin, f"'{clip(version)}'", wanted)
+            raise parts.wrong(Code.WRONG_TYPE, "version", f"'{clip(version)}'", "a version such as '2.4.0'")
         parts.value = SemVer(version, key)
         reader.expect(")", '")"')
     elif (number := reader.take(_NUMBER)) is not None:
         parts.value, parts.unit = float(number[1]), number[2] or ""
     else:
         reader.stop("a number with its unit, 'text', true, false, ['a', 'b'] or semver('1.2.3')")
-    reader.spans["value"] = (start, reader.at)
+    parts.spans["value"] = (start, reader.at)
 
 
 def _read_list(reader: _Reader) -> tuple[str | float, ...]:

@@ -8,12 +8,12 @@ import json
 import re
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from deployguard.config.build import build, expanded_and_checked
-from deployguard.config.issue import Issue, Issues
-from deployguard.config.report import config_error
+from deployguard.config.build import read_config
+from deployguard.config.issues import Issues, config_error
 from deployguard.config.values import Config
 from deployguard.errors import Code, DeployguardError, Offer, Place, Problem, fail
 
@@ -63,24 +63,32 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     """Read, check and build a config. Raises DeployguardError: its `errors` has them all, with places."""
     file = shown_path(path)
     text = read_text(path, file)
-    is_yaml = path.suffix.lower() in (".yaml", ".yml")
-    marks = _read_yaml(text) if is_yaml else None
-    if marks is None:
-        document, failed = _read_json(text)
-        if failed:
-            marks = _marked_json(text)
-            document = marks.tree
-    else:
+    marks = _marks(text, path) if path.suffix.lower() in (".yaml", ".yml") else None
+    document = _read_json(text) if marks is None else marks.tree
+    if document is _UNFIT:
+        marks = _marks(text, path)
         document = marks.tree
-    issues = Issues(marks.issues if marks else ())
-    tree: Any = None
+    issues = Issues()
+    issues.extend(marks.issues if marks else ())
+    config = None
     if document is not None or not issues:
         _refuse_surrogates(document, text, issues)
-        tree = expanded_and_checked(document, environ, issues)
-    if issues:
-        found = marks or _marked_json(text)
+        config = read_config(document, environ, issues, file=str(path))
+    if config is None:
+        found = marks or _marks(text, path)
         raise config_error(issues, file, lambda issue: found.place(issue, file))
-    return build(tree, document, environ, file=str(path))
+    return config
+
+
+def _marks(text: str, path: Path) -> "Marks":
+    """The text read again with marks, or for the first time where it is YAML."""
+    if path.suffix.lower() in (".yaml", ".yml"):
+        from deployguard.config.yaml_text import yaml_marks
+
+        return yaml_marks(text)
+    from deployguard.config.json_text import json_marks
+
+    return json_marks(text)
 
 
 def shown_path(path: Path) -> str:
@@ -133,22 +141,24 @@ def _unreadable(
     file: str, found: str, wanted: str, code: Code = Code.SYNTAX, place: Place | None = None
 ) -> DeployguardError:
     problem = Problem(code, f"{file} is no config: {found}", place or Place(file), found, wanted, "nothing was changed")
-    return DeployguardError(
-        Problem(
-            code,
-            problem.message,
-            problem.where,
-            found,
-            wanted,
-            problem.now,
-            next=(Offer("deployguard config validate", "after this edit"),),
-            errors=(problem,),
-        )
-    )
+    offers = (Offer("deployguard config validate", "after this edit"),)
+    return DeployguardError(replace(problem, next=offers, errors=(problem,)))
+
+
+_UNFIT = object()
+"""What `_read_json` answers for a text that must be read again to say what is wrong with it."""
 
 
 class _UnfitError(ValueError):
-    """JSON that Python reads and we do not: the slow reading says why."""
+    """JSON that Python reads and we do not."""
+
+
+def _read_json(text: str) -> Any:
+    """The tree, quickly."""
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_float, parse_int=_int)
+    except (ValueError, RecursionError):
+        return _UNFIT
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -158,66 +168,30 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return out
 
 
-def _refuse(_text: str) -> float:
+def _refuse(_text: str) -> NoReturn:
     raise _UnfitError
 
 
 def _float(text: str) -> float:
-    value = float(text)
-    if not abs(value) < 1e300:
-        raise _UnfitError
-    return value
+    return float(text) if abs(float(text)) < 1e300 else _refuse(text)
 
 
 def _int(text: str) -> int:
-    value = int(text)
-    if abs(value) >= 10**300:
-        raise _UnfitError
-    return value
-
-
-def _read_json(text: str) -> tuple[Any, bool]:
-    """The tree, and whether the text must be read again to say what is wrong with it."""
-    try:
-        tree = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_float, parse_int=_int)
-    except (ValueError, RecursionError):
-        return None, True
-    return tree, False
-
-
-def _marked_json(text: str) -> "Marks":
-    from deployguard.config.marks import json_marks
-
-    return json_marks(text)
-
-
-def _read_yaml(text: str) -> "Marks":
-    from deployguard.config.yaml_tree import yaml_marks
-
-    return yaml_marks(text)
+    return int(text) if abs(int(text)) < 10**300 else _refuse(text)
 
 
 def _refuse_surrogates(tree: object, text: str, issues: Issues) -> None:
     """Half a character, written as an escape, is no text: nothing could store or send it."""
     if not _SURROGATE.search(text):
         return
-    for path, value, on_key in _texts(tree, ()):
-        if any("\ud800" <= char <= "\udfff" for char in value):
-            found = f"{json.dumps(value)[:60]}, with half a character"
-            issues.append(Issue(code=Code.SYNTAX, path=path, found=found, wanted="whole characters", on_key=on_key))
-
-
-def _texts(tree: object, path: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], str, bool]]:
-    out: list[tuple[tuple[str | int, ...], str, bool]] = []
-    walk: list[tuple[tuple[str | int, ...], object]] = [(path, tree)]
+    walk: list[tuple[tuple[str | int, ...], object, bool]] = [((), tree, False)]
     while walk:
-        here, value = walk.pop()
-        if isinstance(value, str):
-            out.append((here, value, False))
-        elif isinstance(value, dict):
-            for key, item in value.items():
-                out.append(((*here, key), key, True))
-                walk.append(((*here, key), item))
+        path, value, on_key = walk.pop()
+        if isinstance(value, dict):
+            walk += [((*path, key), key, True) for key in value]
+            walk += [((*path, key), item, False) for key, item in value.items()]
         elif isinstance(value, list):
-            walk += [((*here, index), item) for index, item in enumerate(value)]
-    return out
+            walk += [((*path, index), item, False) for index, item in enumerate(value)]
+        elif isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+            found = f"{json.dumps(value)[:60]}, with half a character"
+            issues.add(Code.SYNTAX, path, found, "whole characters", on_key=on_key)

@@ -4,10 +4,9 @@
 many values, so a trigger says with a function which one it means.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from deployguard.config.condition import Unit
-from deployguard.errors import Code, nearest
 
 VITALS = ("lcp", "inp", "cls", "fcp", "ttfb", "fid")
 CHECK_METRICS = ("availability", "consecutiveFailures")
@@ -57,66 +56,3 @@ def default_min_samples(name: str, function: str | None) -> int:
 
 def default_min_users(name: str) -> int:
     return 20 if name in VITALS else 0
-
-
-class RefusedError(Exception):
-    """A word that a condition may not use; `grammar` adds where it stands."""
-
-    def __init__(self, code: Code, part: str, found: str, wanted: str) -> None:
-        super().__init__(found)
-        self.code, self.part, self.found, self.wanted = code, part, found, wanted
-
-
-def unit_in_trigger(name: str, function: str | None, numbers: Mapping[str, Unit]) -> Unit:
-    """The unit of a trigger's metric. Raises RefusedError for unknown names and wrong or missing functions."""
-    if function is not None and function not in FUNCTIONS:
-        raise RefusedError(
-            Code.UNKNOWN_METRIC,
-            "function",
-            f'"{function}", which is no function',
-            or_nearest(f"one of {', '.join(FUNCTIONS)}", function, FUNCTIONS),
-        )
-    if name in PLAIN:
-        if function is not None:
-            raise RefusedError(
-                Code.WRONG_TYPE, "function", f'"{function}({name})"', f'"{name}", which takes no function'
-            )
-        return PLAIN[name]
-    unit = VALUES.get(name, numbers.get(name))
-    if unit is None:
-        known = (*METRICS, *numbers)
-        wanted = "a metric that a source has" if name in EXPECTED or name.startswith("json.") else "a metric"
-        raise RefusedError(
-            Code.UNKNOWN_METRIC, "name", f'"{name}", which is no metric', or_nearest(wanted, name, known)
-        )
-    if function is None:
-        example = "p75" if name in VITALS else "avg"
-        raise RefusedError(
-            Code.WRONG_TYPE, "name", f'"{name}", which is many values', f'a function of it, such as "{example}({name})"'
-        )
-    return Unit.NONE if function in COUNTING else unit
-
-
-def unit_in_expectation(name: str, function: str | None) -> Unit | None:
-    """The unit of what a check expects; None where any value may stand (`json.status`). Raises RefusedError."""
-    if function is not None:
-        raise RefusedError(Code.WRONG_TYPE, "function", f'"{function}({name})"', f'"{name}": an answer is one value')
-    if name == "responseTime":
-        return Unit.MILLISECONDS
-    if name == "json" or name.startswith("json."):
-        return None
-    if name in ("status", "body"):
-        return Unit.NONE
-    wanted = 'what an answer has: "status", "body", "json.NAME" or "responseTime"'
-    raise RefusedError(
-        Code.UNKNOWN_METRIC, "name", f'"{name}", which no answer has', or_nearest(wanted, name, EXPECTED)
-    )
-
-
-_FEW = 1_000  # among more names, looking for the nearest takes longer than a person waits
-
-
-def or_nearest(wanted: str, name: str, known: Collection[str]) -> str:
-    """`wanted`, with the known name that is most like `name` where one is close."""
-    close = nearest(name, frozenset(known)) if len(known) <= _FEW and len(name) <= _FEW else None
-    return wanted if close is None else f'{wanted}; nearest: "{close}"'

@@ -2,15 +2,18 @@
 
 import re
 import shlex
+from operator import attrgetter
 from typing import Any
 
 from deployguard.config.condition import Condition
-from deployguard.config.environ import Expanded
-from deployguard.config.grammar import GrammarError, Use, parse_condition
-from deployguard.config.issue import WrongError, quote
-from deployguard.config.metrics import FIELDS, PLAIN, field_unit, or_nearest
-from deployguard.config.scalars import VARIABLE, Known, Scalar, duration, is_number, percentage
-from deployguard.config.values import Action, ActionKind, Step
+from deployguard.config.environ import Expanded, unexpanded
+from deployguard.config.grammar import parse_condition
+from deployguard.config.issues import WrongError, or_nearest, quote
+from deployguard.config.kinds import Known, Scalar
+from deployguard.config.meaning import Use
+from deployguard.config.metrics import FIELDS, PLAIN, field_unit
+from deployguard.config.scalars import VARIABLE, duration, is_number, percentage
+from deployguard.config.values import Action, ActionKind, Command, Step
 from deployguard.errors import Code
 
 STEP_PERCENTAGE = percentage(low=1)
@@ -37,14 +40,19 @@ def _sentence(value: object, wanted: str) -> str:
     return value
 
 
+def _hiding(wrong: WrongError, whole: object, offset: int = 0, width: int | None = None) -> WrongError:
+    """The error of a part of a text, pointing at the part; where a variable was in the text, as the file spells it."""
+    if isinstance(whole, Expanded):
+        return WrongError(wrong.code, quote(whole), wrong.wanted)
+    return WrongError(wrong.code, wrong.found, wrong.wanted, offset=offset, width=width)
+
+
 def _part(scalar: Scalar, words: str, offset: int, whole: object) -> Any:
-    """Read a part of a sentence; an error points at the part."""
+    """Read a part of a sentence."""
     try:
         return scalar.read(words, Known())
     except WrongError as wrong:
-        if isinstance(whole, Expanded):
-            raise WrongError(wrong.code, quote(whole), wrong.wanted) from None
-        raise WrongError(wrong.code, wrong.found, wrong.wanted, offset=offset, width=len(words)) from None
+        raise _hiding(wrong, whole, offset, len(words)) from None
 
 
 def _read_step(value: object, _known: Known) -> Step:
@@ -102,6 +110,11 @@ def _read_command_line(value: object, _known: Known) -> tuple[str, ...]:
     return tuple(words)
 
 
+def _read_command(value: object, known: Known) -> Command:
+    words, spelt = _read_command_line(value, known), unexpanded(value)
+    return Command(argv=words, text=spelt, spelt={"run": spelt})
+
+
 def condition(use: Use) -> Scalar:
     """A condition of the grammar."""
     example = {"when": "errorRate > 10%", "expect": "status == 200", "rule": "plan in ['pro']"}[use]
@@ -110,15 +123,12 @@ def condition(use: Use) -> Scalar:
         text = _sentence(value, f'a condition such as "{example}"')
         try:
             return parse_condition(text, use, numbers=known.numbers, checks=known.checks)
-        except GrammarError as error:
-            if isinstance(value, Expanded):
-                raise WrongError(error.problem.code, quote(value), error.wanted) from None
-            raise WrongError(
-                error.problem.code, error.found, error.wanted, offset=error.offset, width=error.width
-            ) from None
+        except WrongError as wrong:
+            raise _hiding(wrong, value, wrong.offset or 0, wrong.width) from None
 
     operators = "==|!=|>=|<=|>|<|in\\b|contains\\b|startsWith\\b|endsWith\\b"
-    return Scalar(read, {"type": "string", "pattern": rf"^\s*[A-Za-z_][^=!<>]*?\s*({operators})\s*\S|{VARIABLE}"})
+    pattern = rf"^\s*[A-Za-z_][^=!<>]*?\s*({operators})\s*\S|{VARIABLE}"
+    return Scalar(read, {"type": "string", "pattern": pattern}, attrgetter("text"))
 
 
 def _read_field(value: object, _known: Known) -> str:
@@ -147,7 +157,9 @@ ACTION = Scalar(
         "pattern": r"^\s*(emergencyRollback|rollback|pause|notify|disable\s+\S+|reduce\s+by\s+"
         rf"{_SHARE_PATTERN})\s*$|{VARIABLE}",
     },
+    attrgetter("text"),
 )
 COMMAND_LINE = Scalar(_read_command_line, {"type": "string", "minLength": 1})
+COMMAND = Scalar(_read_command, COMMAND_LINE.schema)
 FIELD = Scalar(_read_field, {"type": "string", "minLength": 1})
 WHEN, EXPECT, RULE = condition(Use.WHEN), condition(Use.EXPECT), condition(Use.RULE)

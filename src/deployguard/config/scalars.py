@@ -1,56 +1,26 @@
-"""Readers of single values: each answers the value that the config means, or raises WrongError with what is wanted.
-
-`check` calls them to find errors, `build` to read what was checked, and `schema` takes their JSON Schema: one fact,
-one place. Numbers with a unit are text; a bare number is an error that shows both spellings.
-"""
+"""Kinds of single values. Numbers with a unit are text; a bare number is an error that shows both spellings."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any, NoReturn
 
-from deployguard.config.condition import Unit
-from deployguard.config.issue import WrongError, quote
-from deployguard.config.metrics import or_nearest
-from deployguard.config.units import parse_duration, parse_percentage
+from deployguard.config.issues import WrongError, or_nearest, quote
+from deployguard.config.kinds import Known, Scalar
+from deployguard.config.units import format_duration, format_percentage, parse_duration, parse_percentage
 from deployguard.errors import Code
 
 VARIABLE = r"\$\{"
 """A value with a variable in it: an editor cannot judge it."""
-NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
-NAME_RULE = "a name of letters, digits, dots, dashes and underscores, 128 at most"
 ENVIRONMENT = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}"
 ENVIRONMENT_RULE = "a name of letters, digits, dashes and underscores, 64 at most: it names a folder"
 
-_ASCII = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
+_BARE = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _DURATION = re.compile(r"[+-]?\d+(?:\.\d+)?\s*(?:ms|[smhdwy])", re.ASCII)
 _PERCENTAGE = re.compile(r"[+-]?\d+(?:\.\d+)?\s*%", re.ASCII)
-_URL = re.compile(r"https?://(?:[^\s/?#@]*@)?[^\s/?#@:]+(?::\d{1,5})?(?:[/?][^\s#]*)?", re.IGNORECASE)
-_IPV6_URL = re.compile(r"https?://\[[0-9A-Fa-f:.]+\](?::\d{1,5})?(?:[/?][^\s#]*)?", re.IGNORECASE)
-_ORIGIN = re.compile(r"https?://(?:[^\s/?#@:]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The names that a file defines, gathered before its values are read."""
-
-    flags: frozenset[str] = frozenset()
-    tags: frozenset[str] = frozenset()
-    strategies: frozenset[str] = frozenset()
-    environments: frozenset[str] = frozenset()
-    checks: frozenset[str] = frozenset()
-    triggers: frozenset[str] = frozenset()
-    numbers: Mapping[str, Unit] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """One kind of value: how it is read, and what an editor knows of it."""
-
-    read: Callable[[Any, Known], Any]
-    schema: Mapping[str, Any]
+_HOST = r"(?:[^\s/?#@:\x00-\x1f\x7f]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+_URL = rf"(?i:https?)://(?:[^\s/?#@\x00-\x1f\x7f]*@)?{_HOST}(?:[/?][^\s#\x00-\x1f\x7f]*)?"
 
 
 def _type(value: object, wanted: str) -> NoReturn:
@@ -71,7 +41,7 @@ def _bare(value: object) -> str | None:
     """The spelling of a number without a unit, quoted or not."""
     if is_number(value):
         return str(value)
-    if isinstance(value, str) and _ASCII.fullmatch(value.strip()):
+    if isinstance(value, str) and _BARE.fullmatch(value.strip()):
         return value.strip()
     return None
 
@@ -95,7 +65,7 @@ def duration(*, zero: bool = False) -> Scalar:
         return parsed
 
     pattern = rf"^\s*\d{{1,12}}(\.\d{{1,6}})?\s*(ms|s|m|h|d|w|y)\s*$|{VARIABLE}"
-    return Scalar(read, {"type": "string", "pattern": pattern})
+    return Scalar(read, {"type": "string", "pattern": pattern}, format_duration)
 
 
 def percentage(low: int = 0, high: int = 10_000) -> Scalar:
@@ -116,45 +86,36 @@ def percentage(low: int = 0, high: int = 10_000) -> Scalar:
             raise WrongError(Code.OUT_OF_RANGE, quote(value), wanted)
         return parsed
 
-    return Scalar(read, {"type": "string", "pattern": rf"^\s*\d{{1,3}}(\.\d{{1,2}})?\s*%\s*$|{VARIABLE}"})
+    pattern = rf"^\s*\d{{1,3}}(\.\d{{1,2}})?\s*%\s*$|{VARIABLE}"
+    return Scalar(read, {"type": "string", "pattern": pattern}, format_percentage)
 
 
-def whole(low: int, high: int) -> Scalar:
-    """A whole number of things."""
+def number(low: float, high: float, *, whole: bool = False) -> Scalar:
+    """A number without a unit, from `low` to `high`; `whole`: of things."""
+    wanted = f"a {'whole ' if whole else ''}number from {low:,} to {high:,}"
 
-    def read(value: object, _known: Known) -> int:
-        if not isinstance(value, int) or isinstance(value, bool):
-            _type(value, f"a whole number from {low} to {high:,}")
-        if not low <= value <= high:
-            raise WrongError(Code.OUT_OF_RANGE, quote(value), f"a whole number from {low} to {high:,}")
-        return value
-
-    return Scalar(read, {"type": "integer", "minimum": low, "maximum": high})
-
-
-def number(low: float, high: float) -> Scalar:
     def read(value: object, _known: Known) -> float:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            _type(value, f"a number from {low:g} to {high:g}")
+        if not isinstance(value, int if whole else int | float) or isinstance(value, bool):
+            _type(value, wanted)
         if not low <= value <= high:
-            raise WrongError(Code.OUT_OF_RANGE, quote(value), f"a number from {low:g} to {high:g}")
-        return float(value)
+            raise WrongError(Code.OUT_OF_RANGE, quote(value), wanted)
+        return value if whole else float(value)
 
-    return Scalar(read, {"type": "number", "minimum": low, "maximum": high})
+    return Scalar(read, {"type": "integer" if whole else "number", "minimum": low, "maximum": high})
 
 
-def one_of(*values: str) -> Scalar:
+def one_of(*values: str, make: Callable[[str], Any] = str) -> Scalar:
     """One word of a few."""
     listed = ", ".join(f'"{value}"' for value in values)
     wanted = listed if len(values) == 1 else f"one of {listed}"
 
-    def read(value: object, _known: Known) -> str:
+    def read(value: object, _known: Known) -> Any:
         text = _text(value, wanted)
         if text not in values:
             raise WrongError(Code.WRONG_TYPE, quote(value), or_nearest(wanted, text, values))
-        return str(text)
+        return make(text)
 
-    return Scalar(read, {"enum": list(values)})
+    return Scalar(read, {"enum": list(values)}, str)
 
 
 def text(wanted: str = "text", *, empty: bool = False, lines: bool = False, longest: int = 4_000) -> Scalar:
@@ -173,71 +134,67 @@ def text(wanted: str = "text", *, empty: bool = False, lines: bool = False, long
     return Scalar(read, {"type": "string"} if empty else {"type": "string", "minLength": 1})
 
 
-def pattern(regex: str, wanted: str) -> Scalar:
-    compiled = re.compile(regex, re.ASCII)
+def pattern(regex: str, wanted: str, schema: str | None = None) -> Scalar:
+    """Text of one pattern; `schema` is a plainer one for editors."""
+    compiled = re.compile(regex)
 
     def read(value: object, _known: Known) -> str:
         if compiled.fullmatch(_text(value, wanted)) is None:
             _type(value, wanted)
         return str(value)
 
-    return Scalar(read, {"type": "string", "pattern": f"^(?:{regex})$|{VARIABLE}"})
+    return Scalar(read, {"type": "string", "pattern": f"{schema or f'^(?:{regex})$'}|{VARIABLE}"})
 
 
 def url(*, path: bool = False) -> Scalar:
     """An http(s) address; with `path` also a path below the environment's `baseUrl`."""
-    wanted = 'an address such as "https://www.example.com"' + (', or a path such as "/api/health"' if path else "")
+    wanted = 'an address such as "https://www.example.com"'
+    if not path:
+        return pattern(_URL, wanted, "^[hH][tT][tT][pP][sS]?://")
+    below = r"/[^\s#\x00-\x1f\x7f]*"
+    return pattern(f"{_URL}|{below}", f'{wanted}, or a path such as "/api/health"', "^/|^[hH][tT][tT][pP][sS]?://")
 
-    def read(value: object, _known: Known) -> str:
-        out = _text(value, wanted)
-        below = path and out.startswith("/") and not re.search(r"[\s#]", out)
-        if not below and (_CONTROL.search(out) or not (_URL.fullmatch(out) or _IPV6_URL.fullmatch(out))):
+
+def _parsed(parse: Callable[[str], Any], wanted: str, schema: dict[str, Any], write: Callable[[Any], Any]) -> Scalar:
+    """Text that `parse` takes, which raises ValueError for any other."""
+
+    def read(value: object, _known: Known) -> Any:
+        try:
+            return parse(_text(value, wanted))
+        except ValueError:
             _type(value, wanted)
-        return str(out)
 
-    return Scalar(
-        read, {"type": "string", "pattern": ("^/|" if path else "") + rf"^[hH][tT][tT][pP][sS]?://|{VARIABLE}"}
-    )
+    return Scalar(read, schema, write)
 
 
-def _read_flag_value(value: object, _known: Known) -> bool:
+def _date(value: str) -> date:
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):  # Python reads more spellings
+        raise ValueError(value)
+    return date.fromisoformat(value)
+
+
+def _network(value: str) -> str:
+    import ipaddress
+
+    ipaddress.ip_network(value, strict=False)
+    return str(value)
+
+
+def _boolean(value: object, _known: Known) -> bool:
     if not isinstance(value, bool):
         _type(value, "true or false")
     return value
 
 
-def _read_origin(value: object, _known: Known) -> str:
-    if _ORIGIN.fullmatch(_text(value, 'an origin such as "https://www.example.com"')) is None:
-        _type(value, 'an origin such as "https://www.example.com": no path')
-    return str(value)
-
-
-def _read_network(value: object, _known: Known) -> str:
-    import ipaddress
-
-    wanted = 'an address or a network such as "10.0.0.0/8"'
-    try:
-        ipaddress.ip_network(_text(value, wanted), strict=False)
-    except ValueError:
-        _type(value, wanted)
-    return str(value)
-
-
-def _read_date(value: object, _known: Known) -> date:
-    wanted = 'a date such as "2027-03-31"'
-    out = _text(value, wanted)
-    try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", out, re.ASCII):
-            return date.fromisoformat(out)
-    except ValueError:
-        pass
-    _type(value, wanted)
-
-
-BOOLEAN = Scalar(_read_flag_value, {"type": "boolean"})
-ORIGIN = Scalar(_read_origin, {"type": "string", "pattern": rf"^https?://[^/]+$|{VARIABLE}"})
-NETWORK = Scalar(_read_network, {"type": "string", "minLength": 1})
-DATE = Scalar(_read_date, {"type": "string", "pattern": rf"^\d{{4}}-\d{{2}}-\d{{2}}$|{VARIABLE}"})
+BOOLEAN = Scalar(_boolean, {"type": "boolean"})
+ORIGIN = pattern(rf"(?i:https?)://{_HOST}", 'an origin such as "https://www.example.com": no path', "^https?://[^/]+$")
+NETWORK = _parsed(_network, 'an address or a network such as "10.0.0.0/8"', {"type": "string", "minLength": 1}, str)
+DATE = _parsed(
+    _date,
+    'a date such as "2027-03-31"',
+    {"type": "string", "pattern": rf"^\d{{4}}-\d{{2}}-\d{{2}}$|{VARIABLE}"},
+    date.isoformat,
+)
 
 
 def _reference(kind: str, code: Code, noun: str) -> Scalar:

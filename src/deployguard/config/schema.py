@@ -3,10 +3,15 @@
 import json
 from typing import Any, assert_never
 
-from deployguard.config.scalars import Scalar
-from deployguard.config.shape import ACTIONS, COMMAND_OBJECT, FILE, TARGETING, Either, Fields, Key, Kind, Many, Named
+from deployguard.config.kinds import Either, Fields, Key, Kind, Many, Named, Scalar
+from deployguard.config.shape import ACTIONS, COMMAND_OBJECT, FILE, RUN, TARGETING
 
-_SHARED: dict[str, Kind] = {"actions": ACTIONS, "command": COMMAND_OBJECT, "targeting": TARGETING}
+_SHARED: tuple[tuple[str, Kind], ...] = (
+    ("actions", ACTIONS),
+    ("command", COMMAND_OBJECT),
+    ("command", RUN),
+    ("targeting", TARGETING),
+)
 """Kinds that stand in several places: written once, under `$defs`."""
 
 
@@ -17,7 +22,7 @@ def schema() -> dict[str, Any]:
         "title": "deployguard: deployment-config.json",
         "description": "Ship behind flags, watch real users, take it back by itself.",
         **_of(FILE),
-        "$defs": {name: _spelt(kind) for name, kind in _SHARED.items()},
+        "$defs": {name: _spelt(kind) for name, kind in _SHARED},
     }
 
 
@@ -27,7 +32,7 @@ def schema_text() -> str:
 
 
 def _of(kind: Kind) -> dict[str, Any]:
-    name = next((name for name, shared in _SHARED.items() if shared is kind), None)
+    name = next((name for name, shared in _SHARED if shared is kind), None)
     return _spelt(kind) if name is None else {"$ref": f"#/$defs/{name}"}
 
 

@@ -1,73 +1,17 @@
-"""The shape of deployment-config.json as data: every key, what stands there, and a sentence on it.
+"""The shape of deployment-config.json as data: every key, what stands there, its default, and a sentence on it."""
 
-`check` walks it to find errors, `schema` turns it into JSON Schema, so that an editor and `config validate` cannot
-disagree. A kind is a `Scalar`, an object with fixed keys (`Fields`), a map from names (`Named`), a list (`Many`), or
-text with a longer spelling (`Either`).
-"""
+from dataclasses import replace
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Union
-
+from deployguard.config import parts, rules
 from deployguard.config import phrases as say
 from deployguard.config import scalars as a
+from deployguard.config.kinds import NAME, NAME_RULE, Either, Fields, Key, Many, Named, Scalar
 from deployguard.config.metrics import GUARDED
-from deployguard.config.scalars import Scalar
+from deployguard.config.values import Confirm, Mode, OnCommonFault, OnInconclusive, Severity, SourceType
 from deployguard.errors import Code
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    kind: "Kind"
-    about: str
-    required: bool = False
-    default: Any = None  # as the config would spell it; for editors
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """An object with fixed keys. `one_of`: exactly one of these stands there."""
-
-    what: str
-    keys: Mapping[str, Key]
-    one_of: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A map from names to values. `known`: the names must be those of `scalars.Known`, else they are new here."""
-
-    what: str
-    kind: "Kind"
-    pattern: str = a.NAME
-    rule: str = a.NAME_RULE
-    known: str | None = None
-    unknown: Code = Code.UNKNOWN_KEY
-
-
-@dataclass(frozen=True, slots=True)
-class Many:
-    """A list. `once`: nothing stands in it twice."""
-
-    what: str
-    kind: "Kind"
-    least: int = 0
-    once: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Either:
-    """An object, a list, or a short spelling: the JSON type of the value says which is meant."""
-
-    what: str
-    short: "Scalar | Many"
-    long: "Fields | Many | Either"
-
-
-Kind = Union[Scalar, Fields, Named, Many, Either]  # noqa: UP007  # the dataclasses above name it before it is whole
-
-
-def _many(what: str, kind: "Kind", least: int = 0) -> Many:
+def _many(what: str, kind: Scalar, least: int = 0) -> Many:
     return Many(what, kind, least, once=True)
 
 
@@ -87,6 +31,8 @@ TARGETING = Fields(
         "regions": Key(_NAMES, "Off outside these regions."),
         "rules": Key(Many("a list of conditions", say.RULE), "All must hold: plan in ['pro', 'team']"),
     },
+    parts.targeting,
+    parts.of_targeting,
 )
 FLAG = Fields(
     "a flag, an object",
@@ -94,13 +40,15 @@ FLAG = Fields(
         "description": Key(a.text("text", empty=True), "What it does, for people.", default=""),
         "owner": Key(_WORDS, "Who answers for it."),
         "expires": Key(a.DATE, "The day after which it should be gone: 2027-03-31."),
-        "tags": Key(_many("a list of tags", a.pattern(a.NAME, "a tag: " + a.NAME_RULE)), "For `disable TAG`."),
+        "tags": Key(_many("a list of tags", a.pattern(NAME, "a tag: " + NAME_RULE)), "For `disable TAG`."),
         "requires": Key(_many("a list of flags", a.FLAG), "Flags that must be on for the same user."),
         "targeting": Key(TARGETING, "Who is asked before the percentage."),
         "seed": Key(a.one_of("own"), 'With "own" a rider reaches other users than its lead.'),
         "private": Key(a.BOOLEAN, "Not shown to client tokens.", default=False),
         "permanent": Key(a.BOOLEAN, "Kept on in an emergency; never in a rollout.", default=False),
     },
+    parts.flag,
+    parts.of_flag,
 )
 _STEP = Either(
     say.STEP_WANTED,
@@ -112,9 +60,10 @@ _STEP = Either(
             "hold": Key(say.HOLD, "How long before the next: 24h. The last step has none."),
             "name": Key(_WORDS, "For people."),
         },
+        parts.step,
     ),
 )
-STEPS = Many("a list of steps", _STEP, least=1)
+STEPS = Many("a list of steps", _STEP, least=1, rule=rules.steps_rise)
 STRATEGY = Either(
     'a list of steps, or an object with "steps"',
     STEPS,
@@ -123,11 +72,12 @@ STRATEGY = Either(
         {
             "steps": Key(STEPS, "Rising percentages, each but the last with a hold.", required=True),
             "onInconclusive": Key(
-                a.one_of("hold", "pause", "promote"), "What a step does without enough data.", default="hold"
+                a.one_of(*OnInconclusive, make=OnInconclusive), "What a step does without enough data.", default="hold"
             ),
             "maxWait": Key(a.duration(), "Past the hold, then it says that it waits for a person.", default="24h"),
             "holdout": Key(a.percentage(high=5_000), "Users who never get it, to compare with.", default="0%"),
         },
+        parts.strategy,
     ),
 )
 CHECK = Fields(
@@ -141,12 +91,13 @@ CHECK = Fields(
         ),
         "every": Key(a.duration(), "How often.", default="30s"),
         "timeout": Key(a.duration(), "How long one try may take.", default="10s"),
-        "retries": Key(a.whole(0, 10), "Tries after the first; a round counts once.", default=1),
+        "retries": Key(a.number(0, 10, whole=True), "Tries after the first; a round counts once.", default=1),
         "headers": Key(
             Named("an object of headers", a.text("a header's value", empty=True), r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"),
             "Sent with the request.",
         ),
     },
+    parts.check,
 )
 _OPTIONS = {
     "timeout": Key(a.duration(), "After this it is ended.", default="10m"),
@@ -163,15 +114,21 @@ COMMAND_OBJECT = Fields(
         "shell": Key(a.text("a shell line", lines=True), "Run by sh; ${NAME} is the shell's."),
         **_OPTIONS,
     },
+    parts.command,
     one_of=("run", "shell"),
 )
-COMMAND = Either(say.COMMAND_WANTED, say.COMMAND_LINE, COMMAND_OBJECT)
+COMMAND = Either(say.COMMAND_WANTED, say.COMMAND, COMMAND_OBJECT, parts.spelt_command)
 COMMANDS = Many("a list of commands", COMMAND)
-_ACTION = Either("an action", say.ACTION, COMMAND_OBJECT)
+RUN = replace(COMMAND_OBJECT, make=parts.run)
 ACTIONS = Either(
     "an action or a list of them",
     say.ACTION,
-    Either("an action or a list of them", Many("a list of actions", _ACTION, least=1), COMMAND_OBJECT),
+    Either(
+        "an action or a list of them",
+        Many("a list of actions", Either("an action", say.ACTION, RUN), least=1),
+        RUN,
+    ),
+    parts.spelt_actions,
 )
 TRIGGER = Fields(
     "a trigger, an object",
@@ -180,23 +137,30 @@ TRIGGER = Fields(
         "then": Key(ACTIONS, "emergencyRollback, rollback, disable TAG, reduce by N%, pause, notify", required=True),
         "window": Key(a.duration(), "The samples it looks at.", default="5m"),
         "minSamples": Key(
-            a.whole(0, 10_000_000), "Fewer are inconclusive; 100, for vitals 50, for checks and counts 0."
+            a.number(0, 10_000_000, whole=True), "Fewer are inconclusive; 100, for vitals 50, for checks and counts 0."
         ),
         "cooldown": Key(a.duration(zero=True), "After an action; the window without it."),
-        "minUsers": Key(a.whole(0, 10_000_000), "Distinct users it needs; for vitals 20, else 0."),
+        "minUsers": Key(a.number(0, 10_000_000, whole=True), "Distinct users it needs; for vitals 20, else 0."),
         "warmUp": Key(a.duration(zero=True), "After a change nothing is judged for this long.", default="0s"),
-        "mode": Key(a.one_of("act", "shadow"), "shadow is judged and shown, and does nothing.", default="act"),
+        "mode": Key(a.one_of(*Mode, make=Mode), "shadow is judged and shown, and does nothing.", default="act"),
         "required": Key(a.BOOLEAN, "Holds a rollout while nothing feeds its metric.", default=False),
-        "onCommonFault": Key(a.one_of("act", "hold"), "What it does when everyone is hurt.", default="act"),
+        "onCommonFault": Key(
+            a.one_of(*OnCommonFault, make=OnCommonFault), "What it does when everyone is hurt.", default="act"
+        ),
     },
+    parts.trigger,
 )
 _FIELDS = Named(
-    "an object of fields", say.FIELD, r"[A-Za-z_][A-Za-z0-9_]*", "a name of letters, digits and underscores"
+    "an object of fields",
+    say.FIELD,
+    r"[A-Za-z_][A-Za-z0-9_]*",
+    "a name of letters, digits and underscores",
+    refuse=say.field_name_problem,
 )
 SOURCE = Fields(
     "a source of samples, an object",
     {
-        "type": Key(a.one_of("accessLog"), "What it is.", required=True),
+        "type": Key(a.one_of(*SourceType, make=SourceType), "What it is.", required=True),
         "path": Key(_WORDS, "The file that the web server writes.", required=True),
         "format": Key(
             a.text('an nginx log_format, "combined" or "json"'),
@@ -206,6 +170,7 @@ SOURCE = Fields(
         "fields": Key(_FIELDS, "Where a JSON line has what: time, path, status, duration, user, country, region."),
         "environments": _ENVIRONMENTS,
     },
+    parts.source,
 )
 CHANNEL = Fields(
     "a channel for alerts, an object",
@@ -214,8 +179,9 @@ CHANNEL = Fields(
         "url": Key(a.url(), "Where notices go.", required=True),
         "secret": Key(a.text("a secret", empty=True), "Signs the notices (Standard Webhooks)."),
         "environments": _ENVIRONMENTS,
-        "minSeverity": Key(a.one_of("info", "warning", "critical"), "Nothing below it.", default="info"),
+        "minSeverity": Key(a.one_of(*Severity, make=Severity), "Nothing below it.", default="info"),
     },
+    parts.channel,
 )
 GUARDRAILS = Fields(
     "an object",
@@ -225,6 +191,7 @@ GUARDRAILS = Fields(
         "alpha": Key(a.percentage(1, 5_000), "False alarms over a whole rollout, at most.", default="1%"),
         "then": Key(ACTIONS, "What it does.", default="rollback"),
     },
+    parts.guardrails,
 )
 SERVER = Fields(
     "an object",
@@ -236,6 +203,7 @@ SERVER = Fields(
             a.pattern(r"[A-Za-z0-9-]{1,100}", "a header's name such as cf-ipcountry"), "Has the user's country."
         ),
     },
+    parts.server,
 )
 RETENTION = Fields(
     "an object",
@@ -243,6 +211,7 @@ RETENTION = Fields(
         "metrics": Key(a.duration(), "How long figures are kept.", default="30d"),
         "reports": Key(a.duration(), "How long reports are kept.", default="1y"),
     },
+    parts.retention,
 )
 OVERRIDABLE = {"triggers": TRIGGER, "healthChecks": CHECK, "flags": FLAG}
 """What an environment may override by the same key, one level deep."""
@@ -261,7 +230,7 @@ ENVIRONMENT = Fields(
         "baseUrl": Key(a.url(), "The application's address.", required=True),
         "strategy": Key(a.STRATEGY, "The strategy of its rollouts.", required=True),
         "rollout": Key(_many("a list of flags", a.FLAG), "Flags that a deploy starts; all that are not permanent."),
-        "confirm": Key(a.one_of("no", "yes", "name"), "What is typed before a deploy.", default="no"),
+        "confirm": Key(a.one_of(*Confirm, make=Confirm), "What is typed before a deploy.", default="no"),
         "deploy": Key(COMMANDS, "Commands that deploy, in order."),
         "rollback": Key(COMMANDS, "Commands that bring the older code back."),
         "stable": Key(a.duration(zero=True), "How long checks must pass after a deploy.", default="1m"),
@@ -275,7 +244,7 @@ FILE = Fields(
     "an object",
     {
         "$schema": Key(a.text("the address of the schema", empty=True), "For editors."),
-        "schemaVersion": Key(a.whole(1, 1), "The version of this file's shape.", default=1),
+        "schemaVersion": Key(a.number(1, 1, whole=True), "The version of this file's shape.", default=1),
         "defaultEnvironment": Key(a.ENVIRONMENT_NAME, "Meant where a command names none; prod without it."),
         "flags": Key(Named("an object of flags", FLAG), "The features, by key.", required=True),
         "strategies": Key(Named("an object of strategies", STRATEGY), "How a rollout goes on.", required=True),
@@ -289,7 +258,7 @@ FILE = Fields(
         "guardFor": Key(a.duration(zero=True), "How long a finished change is still watched.", default="48h"),
         "minPercentage": Key(a.percentage(1), "A reduction below it turns off.", default="1%"),
         "environments": Key(
-            Named("an object of environments", ENVIRONMENT, a.ENVIRONMENT, a.ENVIRONMENT_RULE),
+            Named("an object of environments", ENVIRONMENT, a.ENVIRONMENT, a.ENVIRONMENT_RULE, least=1),
             "Where the application runs.",
             required=True,
         ),
@@ -298,4 +267,5 @@ FILE = Fields(
         "reports": Key(_WORDS, "The folder of the reports; inside the state without it."),
         "retention": Key(RETENTION, "How long what is kept."),
     },
+    rule=rules.requirements_end,
 )

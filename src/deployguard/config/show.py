@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deployguard.config import written
-from deployguard.config.build import shared_parts
-from deployguard.config.check import Tree, section
+from deployguard.config.build import Read, expanded_and_read, shared_parts
+from deployguard.config.issues import Issues
+from deployguard.config.kinds import write
+from deployguard.config.rules import Tree
 from deployguard.config.secrets import MASK, Masker, is_secret_name
-from deployguard.config.units import format_duration, format_percentage
+from deployguard.config.shape import FILE
 from deployguard.config.values import Config, Environment
 
 _LONGEST = 120
@@ -20,60 +21,38 @@ _SECRET_PATHS = re.compile(
 
 def shown(config: Config, environ: Mapping[str, str]) -> Tree:
     """What `config show` prints: a config with every default. It reads back as the same one, but for what is masked."""
-    document = config.document
-    base = shared_parts(document, environ)
-    out: Tree = {"schemaVersion": 1}
-    if config.default_environment:
-        out["defaultEnvironment"] = config.default_environment
-    out |= {
-        "flags": {key: written.flag_filled(flag) for key, flag in base.flags.items()},
-        "strategies": {key: written.strategy_filled(strategy) for key, strategy in base.strategies.items()},
-        "sources": {key: written.source_filled(source) for key, source in base.sources.items()},
-        "endpoints": list(base.endpoints),
-        "healthChecks": {key: written.check_filled(check) for key, check in base.checks.items()},
-    }
-    if base.connectivity:
-        out["connectivity"] = base.connectivity
-    out["triggers"] = {key: written.trigger_filled(trigger) for key, trigger in base.triggers.items()}
-    if base.guardrails:
-        out["guardrails"] = written.guardrails_filled(base.guardrails)
-    out |= {
-        "alerts": {key: written.channel_filled(channel) for key, channel in base.channels.items()},
-        "guardFor": format_duration(base.guard_for),
-        "minPercentage": format_percentage(base.min_percentage),
+    _, found = expanded_and_read(config.document, environ, Issues(bounded=False), lenient=True)
+    shared = shared_parts(found, environ)
+    filled: Read = {
+        **found,
+        "$schema": None,
+        "sources": shared.sources,
+        "endpoints": shared.endpoints,
+        "health_checks": shared.checks,
+        "triggers": shared.triggers,
+        "alerts": shared.channels,
+        "server": shared.server,
+        "retention": shared.retention,
+        "reports": shared.reports or f"{config.state.rstrip('/')}/<environment>/reports",
         "environments": {
-            name: _environment(environment, document) for name, environment in config.environments.items()
-        },
-        "server": written.server_filled(base.server),
-        "state": config.state,
-        "reports": base.reports or f"{config.state.rstrip('/')}/<environment>/reports",
-        "retention": {
-            "metrics": format_duration(base.retention.metrics),
-            "reports": format_duration(base.retention.reports),
+            name: _environment(environment, found["environments"][name])
+            for name, environment in config.environments.items()
         },
     }
-    masked: Tree = Masker(environ, config).mask_tree(_hidden(out))
+    masked: Tree = Masker(environ, config).mask_tree(_hidden(write(FILE, filled)))
     return masked
 
 
-def _environment(environment: Environment, document: Mapping[str, Any]) -> Tree:
+def _environment(environment: Environment, own: Read) -> Read:
     """An environment's own keys, and what it overrides as it is in force there."""
-    own = section(dict(document), "environments", environment.name)
-    out: Tree = {
-        "baseUrl": environment.base_url,
-        "strategy": environment.strategy.name,
-        "rollout": list(environment.rollout),
-        "confirm": environment.confirm.value,
-        "deploy": [written.command_filled(command) for command in environment.deploy],
-        "rollback": [written.command_filled(command) for command in environment.rollback],
-        "stable": format_duration(environment.stable),
+    overridden = {
+        "triggers": {key: environment.triggers[key] for key in own.get("triggers", ())},
+        "health_checks": {key: environment.checks[key] for key in own.get("health_checks", ())},
+        "flags": {key: environment.flags[key] for key in own.get("flags", ())},
     }
-    overridden: Tree = {
-        "triggers": {key: written.trigger_filled(environment.triggers[key]) for key in section(own, "triggers")},
-        "healthChecks": {key: written.check_filled(environment.checks[key]) for key in section(own, "healthChecks")},
-        "flags": {key: written.flag_filled(environment.flags[key]) for key in section(own, "flags")},
-    }
-    return out | {key: value for key, value in overridden.items() if value}
+    filled: Read = {"base_url": environment.base_url, "rollout": environment.rollout}
+    filled |= {"deploy": environment.deploy, "rollback": environment.rollback}
+    return {**own, **filled, **{section: things or None for section, things in overridden.items()}}
 
 
 def _hidden(tree: Any, path: str = "") -> Any:

@@ -61,3 +61,8 @@ def percentage_number(hundredths: int) -> int | float:
 def format_percentage(hundredths: int) -> str:
     """`30%`, `7.5%`: as the config spells it."""
     return f"{percentage_number(hundredths)}%"
+
+
+def spell_number(number: float) -> str:
+    """A number as the config's grammar reads it back: no exponent, no needless zeros."""
+    return str(int(number)) if number.is_integer() else f"{number:.9f}".rstrip("0")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
-from deployguard.config.grammar import Condition
+from deployguard.config.condition import Condition
 
 
 class OnInconclusive(StrEnum):
@@ -182,7 +182,7 @@ class Guardrails:
 
     metrics: tuple[str, ...] = ()
     margin: float = 1.1
-    alpha: float = 0.01
+    alpha: int = 100  # false alarms over a whole rollout: hundredths of a percent
     then: tuple[Action, ...] = ()
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from deployguard.config.grammar import Condition, Op, matches
+from deployguard.config.condition import Condition, Op, matches
 from deployguard.net import Why
 from deployguard.plain import plain_line, shortened
 

@@ -198,7 +198,7 @@ def test_everything_optional_is_read_from_yaml_too(tmp_path: Path) -> None:
     assert list(prod.sources) == ["app"]
     assert not staging.sources
     assert prod.guardrails is not None
-    assert (prod.guardrails.alpha, prod.guardrails.margin) == (0.02, 1.1)
+    assert (prod.guardrails.alpha, prod.guardrails.margin) == (200, 1.1)
     assert prod.guardrails.then[0].kind is ActionKind.ROLLBACK
     assert (prod.guard_for, prod.min_percentage) == (timedelta(hours=24), 250)
     assert prod.retention.reports == timedelta(days=365)

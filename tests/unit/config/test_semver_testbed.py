@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deployguard.config.grammar import matches, parse_condition
+from deployguard.config.condition import matches
+from deployguard.config.grammar import parse_condition
 
 TESTBED = Path(__file__).resolve().parents[4] / "shared" / "flagd-testbed"
 OPERATORS = {"=": "==", "!=": "!=", ">": ">", ">=": ">=", "<": "<", "<=": "<="}

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from deployguard.config.grammar import Use, parse_condition
+from deployguard.config.grammar import parse_condition
+from deployguard.config.meaning import Use
 from deployguard.config.values import HealthCheck
 from deployguard.guard.values import CheckRound
 from deployguard.telemetry import probes
