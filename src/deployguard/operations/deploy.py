@@ -12,11 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from deployguard.config.build import command_to_json
 from deployguard.effects.commands import Finished
-from deployguard.errors import DeployguardError, Problem
+from deployguard.errors import Code, DeployguardError, Problem
 from deployguard.guard.units import guarded
 from deployguard.operations import deploy_words, left_behind, plan, rows
 from deployguard.operations.protocol import DeployAsk, DeployWatch
@@ -34,15 +33,6 @@ from deployguard.store.locks import DeployLock, Lease, read_lease
 from deployguard.telemetry.probes import probe_all
 
 ROUND_S = 5.0  # between two rounds of checks while waiting for `stable`, at most
-
-
-class _StoppedError(Exception):
-    """The deploy ends early; carries how."""
-
-    def __init__(self, phase: ReleasePhase, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.phase = phase
-        self.problem = problem
 
 
 def deploy(session: Session, ask: DeployAsk, watch: DeployWatch) -> Deployed:
@@ -116,32 +106,20 @@ class _Deploy:
         try:
             self._commands()
             self._settle()
-            after, events, begun = self._start_rollouts()
-        except _StoppedError as stop:
-            raise DeployguardError(self._give_up(stop)) from stop
-        except DeployguardError as error:  # the state could not be read or written, in the middle
-            raise DeployguardError(self._give_up(self._failed(deploy_words.state_failed, error.problem))) from error
+            return self._ended(*self._start_rollouts())
+        except DeployguardError as error:
+            raise DeployguardError(self._give_up(self._as_failure(error.problem))) from error
         except KeyboardInterrupt:
-            problem = self._give_up(self._failed(deploy_words.interrupted))
-            self.watch.said(
-                f"{problem.message}: {(problem.now or '').partition(' (exit')[0]}. Release {self.release.id}."
-            )
+            self._say(self._give_up(deploy_words.interrupted(self.session, self.running.doing)))
             raise
-        return self._ended(after, events, begun)
 
     # the parts
 
-    def _check_stop(self) -> None:
-        if self.running.asked_to_stop():
-            raise self._aborted()
-
-    def _aborted(self) -> _StoppedError:
-        problem = deploy_words.aborted(self.session, self.release.id, self.running.doing)
-        return _StoppedError(ReleasePhase.ABORTED, problem)
-
-    def _failed(self, words: Callable[..., Problem], *more: Any) -> _StoppedError:
-        problem = words(self.session, self.ask.version, self.running.doing, *more)
-        return _StoppedError(ReleasePhase.FAILED, problem)
+    def _check_stop(self, state: State | None = None) -> None:
+        """Raise where an emergency has asked to stop, as `state` says, or as it is now."""
+        release = state.releases[self.release.id] if state is not None else None
+        if self.running.asked_to_stop() if release is None else release.phase is ReleasePhase.ABORTING:
+            raise DeployguardError(deploy_words.aborted(self.session, self.release.id, self.running.doing))
 
     def _commands(self) -> None:
         commands = self.session.settings.deploy
@@ -149,9 +127,9 @@ class _Deploy:
             self._check_stop()
             finished = self.running.run(command, "deploy", self._why_stop)
             if self.running.stop.is_set():
-                raise self._aborted()
+                self._check_stop()
             if not finished.ok:
-                raise self._failed(deploy_words.command_failed, number, len(commands), finished)
+                raise DeployguardError(deploy_words.command_failed(self.session, self.release, number, finished))
             if self.running.trouble is not None:  # what cannot be written down cannot end well either
                 raise DeployguardError(self.running.trouble)
         self._change(self._commands_done)
@@ -195,7 +173,7 @@ class _Deploy:
                 return
             if now >= give_up:
                 self.watch.checked(tuple(rounds), False, now - began)
-                raise self._failed(deploy_words.not_stable, found)
+                raise DeployguardError(deploy_words.not_stable(self.session, self.release, found))
             self.running.stop.wait(every)
 
     def _start_rollouts(self) -> tuple[State, tuple[Event, ...], tuple[str, ...]]:
@@ -205,8 +183,7 @@ class _Deploy:
 
         def decide(state: State, now: datetime) -> Change:
             begun.clear()
-            if state.releases[self.release.id].phase is ReleasePhase.ABORTING:
-                raise self._aborted()  # it came between the last look and this commit
+            self._check_stop(state)  # it may have come between the last look and this commit
             definitions = self.session.definitions(state)
             retried = plan.still_back(state, definitions, self.retried)
             change = Change(state=state)
@@ -238,7 +215,13 @@ class _Deploy:
             self.watch.rollout_started(rows.rollout_row(after, self.session.settings, after.rollouts[lead], now))
         return after, events, tuple(begun)
 
-    def _give_up(self, stop: _StoppedError) -> Problem:
+    def _as_failure(self, problem: Problem) -> Problem:
+        """Ours as it is; else the state could not be read or written, in the middle."""
+        if problem.code in (Code.COMMAND_FAILED, Code.NOT_STABLE, Code.TAKEN_BACK):
+            return problem
+        return deploy_words.state_failed(self.session, self.release, self.running.doing, problem)
+
+    def _give_up(self, problem: Problem) -> Problem:
         """Run the rollback commands, close the release; answers what went wrong and what stands now.
 
         An emergency that comes meanwhile wants nothing more than what is done here. A second Ctrl-C ends the rollback
@@ -250,7 +233,7 @@ class _Deploy:
             ended = self.release
         if not ended.runs:  # in the very moment
             self.running.follow(self.session.store.read(), ())
-            return deploy_words.ended_already(self.session, stop.problem, ended)
+            return deploy_words.ended_already(self.session, problem, ended)
         back: list[Finished] = []
         again: KeyboardInterrupt | None = None
         if self.running.began:
@@ -258,14 +241,16 @@ class _Deploy:
                 self.running.roll_back(self.session.settings.rollback, back)
             except KeyboardInterrupt as interrupt:
                 again = interrupt
-        after = self.running.close(stop.phase, stop.problem.message)
-        problem = deploy_words.what_stands(self.session, stop.problem, back, self.running, after, self.release.id)
+        after = self.running.close(problem.message)
+        problem = deploy_words.what_stands(self.session, problem, back, self.running, after, self.release.id)
         if again is not None:
-            self.watch.said(
-                f"{problem.message}: {(problem.now or '').partition(' (exit')[0]}. Release {self.release.id}."
-            )
+            self._say(problem)
             raise again
         return problem
+
+    def _say(self, problem: Problem) -> None:
+        """For whoever pressed Ctrl-C and gets no error."""
+        self.watch.said(f"{problem.message}: {(problem.now or '').partition(' (exit')[0]}. Release {self.release.id}.")
 
     # values
 

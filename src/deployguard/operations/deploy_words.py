@@ -13,45 +13,53 @@ from deployguard.operations.values.watching import ChecksRound
 from deployguard.session import Session
 from deployguard.state import Release, ReleasePhase, State
 from deployguard.store.locks import read_controller
-from deployguard.story.numbers import duration_words
+from deployguard.story.numbers import counted, duration_words
 
 
-def command_failed(
-    session: Session, version: str | None, doing: str, number: int, count: int, finished: Finished
-) -> Problem:
+def command_failed(session: Session, release: Release, number: int, finished: Finished) -> Problem:
+    commands, env = session.settings.deploy, session.environment
+    text = session.masker.mask(commands[number - 1].text)
     last = f': "{finished.last_line}"' if finished.last_line else ""
     return Problem(
         Code.COMMAND_FAILED,
-        f"{version or 'the new version'} is not on {session.environment}",
-        where=f"command {number} of {count}: {doing} (environments.{session.environment}.deploy[{number - 1}])",
+        f"{_name(release)} is not on {env}",
+        where=f"command {number} of {len(commands)}: {text} (environments.{env}.deploy[{number - 1}])",
         found=f"{how(finished)} after {finished.duration_ms / 1000:.1f}s{last}",
         wanted="exit 0",
     )
 
 
-def not_stable(session: Session, version: str | None, _doing: str, found: ChecksRound) -> Problem:
+def not_stable(session: Session, release: Release, found: ChecksRound) -> Problem:
     bad = "; ".join(f"{check.check}: {plan.fact_of(check)}" for check in found.checks if not check.ok)
     return Problem(
         Code.NOT_STABLE,
-        f"{version or 'the new version'} is not stable on {session.environment}",
+        f"{_name(release)} is not stable on {session.environment}",
         where="health checks after the commands",
         found=bad or "checks pass, but not for long enough without a failure",
         wanted=f"every check passes for {duration_words(session.settings.stable)} without a failure",
     )
 
 
-def state_failed(session: Session, version: str | None, doing: str, problem: Problem) -> Problem:
+def state_failed(session: Session, release: Release, doing: str, problem: Problem) -> Problem:
     """A deploy that cannot read or write its state has failed (DECISIONS section 4), whatever that alone would be."""
     return Problem(
         Code.COMMAND_FAILED,
-        f"{version or 'the new version'} is not on {session.environment}",
+        f"{_name(release)} is not on {session.environment}",
         where=f"at {doing}",
-        found=": ".join(part for part in (problem.message, problem.found) if part),
+        found=_why(problem),
         wanted="a state that can be read and written to the end",
     )
 
 
-def interrupted(session: Session, _version: str | None, doing: str) -> Problem:
+def _name(release: Release) -> str:
+    return release.version or "the new version"
+
+
+def _why(problem: Problem) -> str:
+    return ": ".join(part for part in (problem.message, problem.found) if part)
+
+
+def interrupted(session: Session, doing: str) -> Problem:
     return Problem(
         Code.COMMAND_FAILED,
         f"the deploy of {session.environment} was interrupted",
@@ -71,12 +79,11 @@ def aborted(session: Session, release_id: str, doing: str) -> Problem:
 
 def ended_already(session: Session, problem: Problem, release: Release) -> Problem:
     """It went wrong when the last commit was made: the release stands as that says."""
-    name, begun = release.version or "the new version", len(release.rollouts)
-    rollouts = f"{begun} rollout{'s' if begun != 1 else ''} started" if begun else "no rollout was started"
-    stands = f"{name} is on {session.environment}; {rollouts}"
-    return _told(
-        session, problem, stands if release.phase is ReleasePhase.SUCCEEDED else f"it is {release.phase}", release.id
-    )
+    rollouts = counted(len(release.rollouts), "rollout") if release.rollouts else "no rollout was"
+    stands = f"it is {release.phase}"
+    if release.phase is ReleasePhase.SUCCEEDED:
+        stands = f"{_name(release)} is on {session.environment}; {rollouts} started"
+    return _told(session, problem, stands, release.id)
 
 
 def what_stands(
@@ -103,8 +110,7 @@ def what_stands(
     stands += "; every flag is off" if aborted else "; flags are as they were"
     if running.trouble is not None:
         lost = [f"{run.text} ({run.error or run.signal or f'exit {run.exit_code}'})" for run in running.unrecorded]
-        why = ": ".join(part for part in (running.trouble.message, running.trouble.found) if part)
-        stands += f"; not written down: {', '.join([*lost, f'the end of {release_id}'])}, since {why}"
+        stands += f"; not written down: {', '.join([*lost, f'the end of {release_id}'])}, since {_why(running.trouble)}"
     return _told(session, problem, stands, release_id)
 
 

@@ -14,7 +14,7 @@ from deployguard.effects.groups import end_group
 from deployguard.operations.protocol import DeployWatch
 from deployguard.operations.running import Running, how
 from deployguard.session import Session
-from deployguard.state import Actor, CommandRun, Release, ReleasePhase
+from deployguard.state import Actor, CommandRun, Release
 from deployguard.store.locks import LEASE_LASTS, DeployLock, Lease
 from deployguard.story.numbers import duration_words
 
@@ -70,7 +70,7 @@ def _run(
         commands = [command_from_json(data, session.environ) for data in release.rollback]
         if began and not over:
             running.roll_back(commands, went)
-        closed = running.close(ReleasePhase.ABORTED, "its process ended before it could stop")
+        closed = running.close("its process ended before it could stop")
         trouble = running.trouble
     texts = (session.masker.mask(command.text) for command in commands)
     notes += [f"its rollback command was run: {text}, {how(one)}" for text, one in zip(texts, went, strict=False)]

@@ -1,16 +1,31 @@
 """`Operations` answered from files: each method is one call into the module of its area.
 
-Areas are imported where they are called, so that a command loads only what it needs and starts in a blink.
+An area is imported when it is called, so that a command loads only what it needs and starts in a blink.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deployguard import operations as areas
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime, timedelta
 
+    import deployguard.operations.deploy
+    import deployguard.operations.doctor
+    import deployguard.operations.flags
+    import deployguard.operations.flags_status
+    import deployguard.operations.gate
+    import deployguard.operations.moves
+    import deployguard.operations.plan
+    import deployguard.operations.reports
+    import deployguard.operations.takeback
+    import deployguard.operations.told
+    import deployguard.operations.upkeep
+    import deployguard.operations.watch
+    import deployguard.operations.watching  # noqa: F401  # these are what `areas.flags` and the others are to mypy
     from deployguard.codec import JSON
     from deployguard.flags.evaluate import Context
     from deployguard.operations.protocol import Ask, DeployAsk, DeployWatch
@@ -51,130 +66,82 @@ class Local:
     # flags
 
     def flags_status(self) -> FlagsStatus:
-        from deployguard.operations import flags_status
-
-        return flags_status.status(self._session)
+        return areas.flags_status.status(self._session)
 
     def flag(self, key: str) -> FlagDetail:
-        from deployguard.operations import flags
-
-        return flags.detail(self._session, key)
+        return areas.flags.detail(self._session, key)
 
     def flag_history(self, key: str | None, limit: int) -> FlagHistory:
-        from deployguard.operations import flags
-
-        return flags.history(self._session, key, limit)
+        return areas.flags.history(self._session, key, limit)
 
     def evaluate(self, key: str, contexts: Iterable[Context]) -> Iterable[Answer]:
-        from deployguard.operations import flags
-
-        return flags.evaluate(self._session, key, contexts)
+        return areas.flags.evaluate(self._session, key, contexts)
 
     def stale(self, older_than: timedelta) -> StaleFlags:
-        from deployguard.operations import flags
-
-        return flags.stale_flags(self._session, older_than)
+        return areas.flags.stale_flags(self._session, older_than)
 
     def export_flags(self) -> JSON:
-        from deployguard.operations import flags
-
-        return flags.exported(self._session)
+        return areas.flags.exported(self._session)
 
     def import_flags(self, data: JSON, *, by: str | None, reason: str | None) -> tuple[Moved, ...]:
-        from deployguard.operations import exchange
-
-        return exchange.imported(self._session, data, by, reason)
+        return areas.moves.imported(self._session, data, by, reason)
 
     def forget_flag(self, key: str, *, by: str | None, reason: str | None) -> Moved:
-        from deployguard.operations import moves
-
-        return moves.forget(self._session, key, by, reason)
+        return areas.moves.forget(self._session, key, by, reason)
 
     # moves, rollouts, take-backs
 
     def move(self, ask: Ask) -> Moved:
-        from deployguard.operations import moves
-
-        return moves.move(self._session, ask)
+        return areas.moves.move(self._session, ask)
 
     def rollouts(self, lead: str | None = None) -> RolloutsStatus:
-        from deployguard.operations import watching
-
-        return watching.rollouts(self._session, lead)
+        return areas.watching.rollouts(self._session, lead)
 
     def plan(self, lead: str | None, users: int | None, rps: float | None) -> RolloutPlans:
-        from deployguard.operations import plan
-
-        return plan.plan_rollouts(self._session, lead, users, rps)
+        return areas.plan.plan_rollouts(self._session, lead, users, rps)
 
     def emergency(self, *, by: str | None, reason: str | None, watch: DeployWatch | None = None) -> Emergency:
-        from deployguard.operations import takeback
-
-        return takeback.emergency(self._session, by, reason, watch)
+        return areas.takeback.emergency(self._session, by, reason, watch)
 
     def undo(self, rollback_id: str | None, *, force: bool, by: str | None, reason: str | None) -> Undone:
-        from deployguard.operations import takeback
-
-        return takeback.undo(self._session, rollback_id, force=force, by=by, reason=reason)
+        return areas.takeback.undo(self._session, rollback_id, force=force, by=by, reason=reason)
 
     def rollbacks(self) -> RollbackHistory:
-        from deployguard.operations import takeback
-
-        return takeback.history(self._session)
+        return areas.takeback.history(self._session)
 
     # watching
 
     def overview(self) -> Overview:
-        from deployguard.operations import watching
-
-        return watching.overview(self._session)
+        return areas.watching.overview(self._session)
 
     def told(self, after: int) -> tuple[Told, ...]:
-        from deployguard.operations import told
-
-        return told.since(self._session, after)
+        return areas.told.since(self._session, after)
 
     def gate(self, lead: str | None, *, step: int | None, completed: bool) -> Gate:
-        from deployguard.operations import gate
-
-        return gate.gate(self._session, lead, step=step, completed=completed)
+        return areas.gate.gate(self._session, lead, step=step, completed=completed)
 
     def monitoring(self) -> MonitoringStatus:
-        from deployguard.operations import watching
-
-        return watching.monitoring(self._session)
+        return areas.watching.monitoring(self._session)
 
     def check_now(self) -> ChecksRound:
-        from deployguard.operations import watching
-
-        return watching.check_now(self._session)
+        return areas.watching.check_now(self._session)
 
     def import_samples(self, lines: Iterable[bytes]) -> Imported:
-        from deployguard.operations import watching
-
-        return watching.import_samples(self._session, lines)
+        return areas.watching.import_samples(self._session, lines)
 
     def forget_source(self, name: str) -> Forgotten:
-        from deployguard.operations import watching
-
-        return watching.forget_source(self._session, name)
+        return areas.watching.forget_source(self._session, name)
 
     def watch_once(self, interval: timedelta | None) -> Round:
-        from deployguard.operations import watch
-
-        return watch.once(self._session, interval)
+        return areas.watch.once(self._session, interval)
 
     def take_watch(self, via: str, interval: timedelta) -> bool:
-        from deployguard.operations.watch import Watch
-
         if self._watching is None:
-            self._watching = Watch(self._session)
+            self._watching = areas.watch.Watch(self._session)
         return self._watching.take(via, interval)
 
     def tick(self) -> Round:
-        from deployguard.operations import watch
-
-        return self._watching.tick() if self._watching is not None else watch.looked_on(self._session)
+        return self._watching.tick() if self._watching is not None else areas.watch.looked_on(self._session)
 
     def leave_watch(self, why: str) -> None:
         if self._watching is not None:
@@ -183,61 +150,39 @@ class Local:
     # releases
 
     def plan_deploy(self, ask: DeployAsk) -> DeployPlan:
-        from deployguard.operations import plan
-
-        return plan.plan_deploy(self._session, ask)
+        return areas.plan.plan_deploy(self._session, ask)
 
     def deploy(self, ask: DeployAsk, watch: DeployWatch) -> Deployed:
-        from deployguard.operations import deploy
-
-        return deploy.deploy(self._session, ask, watch)
+        return areas.deploy.deploy(self._session, ask, watch)
 
     def reports(self) -> Reports:
-        from deployguard.operations import reports
-
-        return reports.listed(self._session)
+        return areas.reports.listed(self._session)
 
     def report(self, release_id: str | None) -> Report:
-        from deployguard.operations import reports
-
-        return reports.build(self._session, release_id or reports.newest_id(self._session))
+        return areas.reports.build(self._session, release_id or areas.reports.newest_id(self._session))
 
     # upkeep
 
     def doctor(self) -> Findings:
-        from deployguard.operations import doctor
-
-        return doctor.doctor(self._session)
+        return areas.doctor.doctor(self._session)
 
     def config_summary(self) -> ConfigSummary:
-        from deployguard.operations import upkeep
-
-        return upkeep.config_summary(self._session)
+        return areas.upkeep.config_summary(self._session)
 
     def config_shown(self) -> JSON:
-        from deployguard.operations import upkeep
-
-        return upkeep.config_shown(self._session)
+        return areas.upkeep.config_shown(self._session)
 
     def alerts_test(self, channel: str | None) -> AlertTest:
-        from deployguard.operations import upkeep
-
-        return upkeep.alerts_test(self._session, channel)
+        return areas.upkeep.alerts_test(self._session, channel)
 
     def verify(self) -> Findings:
-        from deployguard.operations import upkeep
-
-        return upkeep.verified(self._session)
+        return areas.upkeep.verified(self._session)
 
     def backup(self, file: str | None) -> Backup:
-        from deployguard.operations import upkeep
-
-        return upkeep.backup(self._session, file)
+        return areas.upkeep.backup(self._session, file)
 
     def restore(self, file: str, *, by: str | None, reason: str | None) -> Backup:
-        from deployguard.operations import upkeep
-
-        return upkeep.restore(self._session, file, by, reason)
+        return areas.upkeep.restore(self._session, file, by, reason)
 
 
 def open_local(

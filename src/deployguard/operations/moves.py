@@ -1,27 +1,30 @@
-"""A person's move: from what was asked to the same `apply` that the controller uses."""
+"""A person's move, or those of an import: from what was asked to the same `apply` that the controller uses."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from deployguard.codec import to_json
+from deployguard.codec import JSON, to_json
 from deployguard.config.units import format_percentage
-from deployguard.config.values import Environment, Flag
+from deployguard.config.values import Flag
 from deployguard.errors import Code, DeployguardError
 from deployguard.flags.dependencies import requirements
+from deployguard.flags.exchange import import_flags
 from deployguard.flags.reach import reach, reach_because
-from deployguard.guard.values import Verdict
 from deployguard.operations import aftermath, flags, judged, rows
 from deployguard.operations.protocol import Ask
 from deployguard.operations.told import told
-from deployguard.operations.values.rollouts import FlagChange, Moved, Told
+from deployguard.operations.values.rollouts import Moved
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Evidenced, Move, MoveKind
 from deployguard.rollout.plan import plan_for, riders_of
+from deployguard.rollout.reconfigure import forget as forgotten
 from deployguard.session import Session
 from deployguard.state import Actor, Change, State, then
 from deployguard.story.verdicts import rule_words
 
 _STARTS = (MoveKind.START, MoveKind.RETRY)
+_OF_A_ROLLOUT = (*_STARTS, MoveKind.PAUSE, MoveKind.RESUME, MoveKind.PROMOTE, MoveKind.ABORT)
 
 
 def move(session: Session, ask: Ask) -> Moved:
@@ -29,70 +32,74 @@ def move(session: Session, ask: Ask) -> Moved:
     actor = session.actor(ask.by)
 
     def decide(state: State, now: datetime) -> Change:
-        settings = session.best_settings(state)
-        definitions = session.definitions(state)
-        flags.known(definitions, ask.flag, command_of(ask, session.environment))
+        definitions, change = session.definitions(state), Change(state=state)
+        flags.known(definitions, ask.flag, _command_of(ask, session.environment))
+        # Every requirement that is lower comes up to the flag's percentage, nearest last.
+        for key in reversed(requirements(definitions, ask.flag)) if ask.with_requirements else ():
+            up = _raised(change.state, key, ask)
+            if up is not None:
+                change = then(change, _applied(session, change.state, _as_move(session, change.state, up, actor), now))
+        return then(change, _applied(session, change.state, _as_move(session, change.state, ask, actor), now))
+
+    return _done(session, actor, decide, {ask.flag: ask.move})[0]
+
+
+def imported(session: Session, data: JSON, by: str | None, reason: str | None) -> tuple[Moved, ...]:
+    """What an export says, in one commit: a refusal of one flag's move leaves every flag as it was. Answers one value
+    a changed flag."""
+    actor = session.actor(by)
+    touched: dict[str, str] = {}
+
+    def decide(state: State, now: datetime) -> Change:
+        touched.clear()
         change = Change(state=state)
-        if ask.with_requirements:
-            change = _raise_requirements(session, state, definitions, ask, actor, now)
-        return then(change, _applied(session, change.state, settings, definitions, ask, actor, now))
+        for wish in import_flags(data, session.definitions(state), state):
+            one = Move(
+                kind=MoveKind(wish.move),
+                flag=wish.flag_id,
+                actor=actor,
+                reason=reason,
+                percentage=wish.percentage,
+                targeting=wish.targeting,
+                seed=wish.seed,
+            )
+            change = then(change, _applied(session, change.state, one, now))
+            touched[wish.flag_id] = one.kind
+        return change
 
-    before, after, events, now = session.change(decide, actor)
-    aftermath.follow(session, after, events)
-    return moved(session, ask, before, after, told(events), now, actor.shown)
-
-
-def _applied(
-    session: Session,
-    state: State,
-    settings: Environment,
-    definitions: dict[str, Flag],
-    ask: Ask,
-    actor: Actor,
-    now: datetime,
-) -> Change:
-    """The move applied; where a trigger stands in the way the refusal says its figures."""
-    fails = None
-    if _rises(ask, state) and not ask.force:
-        fails = judged.failing(session, state, settings, ask.flag, now)
-    try:
-        return apply(state, as_move(session, state, settings, definitions, ask, actor, fails), now)
-    except DeployguardError as error:
-        if fails is None or error.problem.code is not Code.TRIGGER_FAILS:
-            raise
-        asked_for = (error.problem.found or "").partition(";")[0]
-        found = f"{asked_for}; {fails.trigger}: {rule_words(fails)}"
-        raise DeployguardError(replace(error.problem, found=found)) from error
+    return _done(session, actor, decide, touched)
 
 
-def _rises(ask: Ask, state: State) -> bool:
-    """Only who goes up is judged: turning off must work where no evidence can be read."""
-    if ask.move is MoveKind.SET:
-        return (ask.percentage or 0) > state.flag(ask.flag).percentage
-    return ask.move is MoveKind.PROMOTE
+def forget(session: Session, key: str, by: str | None, reason: str | None) -> Moved:
+    """Drop an orphaned flag from the state. A flag of the config is not forgotten but edited there."""
+    actor = session.actor(by)
+    known = session.definitions(session.store.read())
+    flags.known(known, key, f"feature-flags forget FLAG --env {session.environment}")
+    return _done(session, actor, lambda state, now: forgotten(state, key, actor, reason, now), {key: "forget"})[0]
 
 
-def as_move(
-    session: Session,
-    state: State,
-    settings: Environment,
-    definitions: dict[str, Flag],
-    ask: Ask,
-    actor: Actor,
-    fails: Verdict | None,
-) -> Move:
-    """What was asked, with what `apply` needs from the config and the verdict that stands against it."""
-    key = ask.flag
-    plan = None
+def _raised(state: State, key: str, ask: Ask) -> Ask | None:
+    """What brings a requirement of `enable --with-requirements` up; None where it is high enough."""
+    flag = state.flag(key)
+    wanted = ask.percentage if ask.percentage is not None else state.flag(ask.flag).percentage
+    if flag.enabled and flag.percentage >= wanted:
+        return None
+    kind = MoveKind.SET if flag.percentage < wanted else MoveKind.ENABLE
+    return Ask(move=kind, flag=key, percentage=max(wanted, flag.percentage), force=ask.force, reason=ask.reason)
+
+
+def _as_move(session: Session, state: State, ask: Ask, actor: Actor) -> Move:
+    """What was asked, with what `apply` needs from the config."""
+    settings, definitions = session.best_settings(state), session.definitions(state)
+    plan = targeting = None
     if ask.move in _STARTS:
-        riders = riders_of(definitions, state, key, settings.rollout)
+        riders = riders_of(definitions, state, ask.flag, settings.rollout)
         plan = plan_for(settings.strategy, definitions, riders)
-    targeting = None
     if ask.move is MoveKind.TARGET:
-        targeting = flags.targeting_after(session, state, key, ask.targeting, remove=ask.remove, reset=ask.reset)
+        targeting = flags.targeting_after(session, state, ask.flag, ask.targeting, remove=ask.remove, reset=ask.reset)
     return Move(
         kind=ask.move,
-        flag=key,
+        flag=ask.flag,
         actor=actor,
         reason=ask.reason,
         force=ask.force,
@@ -100,109 +107,79 @@ def as_move(
         min_percentage=settings.min_percentage,
         plan=plan,
         targeting=targeting,
-        trigger_fails=fails is not None,
-        why=Evidenced(trigger=fails.trigger, verdict=to_json(fails)) if fails is not None else Evidenced(),
     )
 
 
-def _raise_requirements(
-    session: Session, state: State, definitions: dict[str, Flag], ask: Ask, actor: Actor, now: datetime
-) -> Change:
-    """`enable --with-requirements`: every requirement that is lower comes up to the flag's percentage, nearest last."""
-    change = Change(state=state)
-    wanted = ask.percentage if ask.percentage is not None else state.flag(ask.flag).percentage
-    settings = session.best_settings(state)
-    for key in reversed(requirements(definitions, ask.flag)):
-        flag = change.state.flag(key)
-        if flag.enabled and flag.percentage >= wanted:
-            continue
-        kind = MoveKind.SET if flag.percentage < wanted else MoveKind.ENABLE
-        up = Ask(move=kind, flag=key, percentage=max(wanted, flag.percentage), force=ask.force, reason=ask.reason)
-        change = then(change, _applied(session, change.state, settings, definitions, up, actor, now))
-    return change
+def _applied(session: Session, state: State, one: Move, now: datetime) -> Change:
+    """The move applied; where a trigger stands in the way the refusal says its figures.
+
+    Only who goes up is judged: turning off must work where no evidence can be read.
+    """
+    up = one.kind is MoveKind.SET and (one.percentage or 0) > state.flag(one.flag).percentage
+    fails = None
+    if (up or one.kind is MoveKind.PROMOTE) and not one.force:
+        fails = judged.failing(session, state, session.best_settings(state), one.flag, now)
+    if fails is None:
+        return apply(state, one, now)
+    why = Evidenced(trigger=fails.trigger, verdict=to_json(fails))
+    try:
+        return apply(state, replace(one, trigger_fails=True, why=why), now)
+    except DeployguardError as error:
+        if error.problem.code is not Code.TRIGGER_FAILS:
+            raise
+        asked_for = (error.problem.found or "").partition(";")[0]
+        found = f"{asked_for}; {fails.trigger}: {rule_words(fails)}"
+        raise DeployguardError(replace(error.problem, found=found)) from error
 
 
-def moved(
-    session: Session, ask: Ask, before: State, after: State, events: tuple[Told, ...], now: datetime, by: str
-) -> Moved:
+def _done(
+    session: Session, actor: Actor, decide: Callable[[State, datetime], Change], touched: Mapping[str, str]
+) -> tuple[Moved, ...]:
+    """Commit, and say what became of each flag of `touched`, which names the move."""
+    before, after, events, now = session.change(decide, actor)
+    aftermath.follow(session, after, events)
     settings, definitions = session.best_settings(after), session.definitions(after)
-    changed = tuple(
-        FlagChange(
+    changes, words = rows.changes(before, after), told(events)
+    out = []
+    for key, kind in touched.items():
+        rollout = after.rollouts.get(after.flag(key).rollout or "")
+        reaches = reach(definitions, after.flags, key) if key in definitions else None
+        moved = Moved(
+            environment=session.environment,
+            revision=after.revision,
+            move=kind,
             flag_id=key,
-            from_=rows.position(before.flag(key)),
-            to=rows.position(after.flag(key)),
-            state=after.rollouts[after.flag(key).rollout or ""].phase
-            if after.flag(key).rollout in after.rollouts
-            else None,
+            changed=after.revision != before.revision,
+            flags=changes,
+            rollback_id=rows.new_record(before, after),
+            events=words,
+            by=actor.shown,
+            warning=_reach_warning(after, definitions, kind, key, reaches),
+            reach=reaches,
+            rollout=rows.rollout_row(after, settings, rollout, now) if rollout else None,
+            at=now,
         )
-        for key in after.flags
-        if rows.position(before.flag(key)) != rows.position(after.flag(key))
-    )
-    rollout = after.rollouts.get(after.flag(ask.flag).rollout or "")
-    reaches = reach(definitions, after.flags, ask.flag)
-    new_rollbacks = [key for key in after.rollbacks if key not in before.rollbacks]
-    return Moved(
-        environment=session.environment,
-        revision=after.revision,
-        move=ask.move,
-        flag_id=ask.flag,
-        changed=after.revision != before.revision,
-        flags=changed,
-        rollback_id=new_rollbacks[-1] if new_rollbacks else None,
-        events=events,
-        by=by,
-        warning=_reach_warning(after, definitions, ask, reaches),
-        reach=reaches,
-        rollout=rows.rollout_row(after, settings, rollout, now) if rollout else None,
-        at=now,
-    )
+        out.append(moved)
+    return tuple(out)
 
 
-def _reach_warning(state: State, definitions: dict[str, Flag], ask: Ask, reaches: int) -> str | None:
+def _reach_warning(
+    state: State, definitions: Mapping[str, Flag], kind: str, key: str, reaches: int | None
+) -> str | None:
     """How many users it really reaches, where that is fewer than was set."""
-    flag = state.flag(ask.flag)
-    if ask.move not in (MoveKind.SET, MoveKind.ENABLE) or not flag.on or reaches >= flag.percentage:
+    flag = state.flag(key)
+    if kind not in (MoveKind.SET, MoveKind.ENABLE) or not flag.on or reaches is None or reaches >= flag.percentage:
         return None
-    return (
-        f"It reaches {format_percentage(reaches)} of users, not {format_percentage(flag.percentage)}: "
-        f"{reach_because(definitions, state.flags, ask.flag)}."
-    )
+    users, wanted = format_percentage(reaches), format_percentage(flag.percentage)
+    return f"It reaches {users} of users, not {wanted}: {reach_because(definitions, state.flags, key)}."
 
 
-def command_of(ask: Ask, environment: str) -> str:
+def _command_of(ask: Ask, environment: str) -> str:
     """The command that asks this, with FLAG in the flag's place."""
-    group = (
-        "rollout"
-        if ask.move in (*_STARTS, MoveKind.PAUSE, MoveKind.RESUME, MoveKind.PROMOTE, MoveKind.ABORT)
-        else "feature-flags"
-    )
     if ask.move is MoveKind.ROLLBACK:
         return f"rollback manual FLAG --env {environment}"
-    value = (
-        f" {format_percentage(ask.percentage).rstrip('%')}"
-        if ask.move is MoveKind.SET and ask.percentage is not None
-        else ""
-    )
+    value = ""
+    if ask.move is MoveKind.SET and ask.percentage is not None:
+        value = f" {format_percentage(ask.percentage).rstrip('%')}"
+    group = "rollout" if ask.move in _OF_A_ROLLOUT else "feature-flags"
     return f"{group} {ask.move.value} FLAG{value} --env {environment}"
-
-
-def forget(session: Session, key: str, by: str | None, reason: str | None) -> Moved:
-    """Drop an orphaned flag from the state. A flag of the config is not forgotten but edited there."""
-    from deployguard.rollout.reconfigure import forget as forgotten
-
-    actor = session.actor(by)
-    flags.known(
-        session.definitions(session.store.read()), key, f"feature-flags forget FLAG --env {session.environment}"
-    )
-    before, after, events, now = session.change(lambda s, at: forgotten(s, key, actor, reason, at), actor)
-    aftermath.follow(session, after, events)
-    return Moved(
-        environment=session.environment,
-        revision=after.revision,
-        move="forget",
-        flag_id=key,
-        changed=after.revision != before.revision,
-        events=told(events),
-        by=actor.shown,
-        at=now,
-    )

@@ -17,7 +17,7 @@ from deployguard.state import FlagState, PausedBy, Phase, Rollout, State
 
 if TYPE_CHECKING:
     from deployguard.guard.values import Exposure, Verdict
-    from deployguard.operations.values.rollouts import FlagPosition, RolloutRow
+    from deployguard.operations.values.rollouts import FlagChange, RolloutRow
 
 _WAITS_FOR = {
     "hold": "the step's hold",
@@ -28,10 +28,29 @@ _WAITS_FOR = {
 }
 
 
-def position(flag: FlagState) -> FlagPosition:
-    from deployguard.operations.values.rollouts import FlagPosition
+def change(before: State, after: State, key: str) -> FlagChange:
+    """One flag before and after, with what became of its rollout in words."""
+    from deployguard.operations.values.rollouts import FlagChange, FlagPosition
 
-    return FlagPosition(enabled=flag.enabled, percentage=flag.percentage)
+    rollout = after.rollouts.get(after.flag(key).rollout or "")
+    words = rollout.phase.value if rollout is not None else None
+    if rollout is not None and key != rollout.lead and rollout.phase is Phase.COMPLETED:
+        words = "completed with its lead"
+    was, is_ = (
+        FlagPosition(enabled=flag.enabled, percentage=flag.percentage) for flag in (before.flag(key), after.flag(key))
+    )
+    return FlagChange(flag_id=key, from_=was, to=is_, state=words)
+
+
+def changes(before: State, after: State) -> tuple[FlagChange, ...]:
+    """Every flag whose users changed."""
+    found = (change(before, after, key) for key in after.flags if before.flags.get(key) is not after.flags[key])
+    return tuple(one for one in found if one.from_ != one.to)
+
+
+def new_record(before: State, after: State) -> str | None:
+    """The last rollback that was recorded in between."""
+    return next((key for key in reversed(list(after.rollbacks)) if key not in before.rollbacks), None)
 
 
 def flag_rows(

@@ -166,16 +166,16 @@ class Running:
 
     # its end
 
-    def close(self, phase: ReleasePhase, error: str) -> State | None:
-        """Its end as failed or aborted, in one commit with what was not recorded yet; then its report and notices.
+    def close(self, error: str) -> State | None:
+        """Its end, in one commit with what was not recorded yet; then its report and notices.
 
-        None where the state cannot be written; `trouble` says why. Whom an emergency asked to stop is aborted.
+        Failed, or aborted where an emergency asked it to stop. None where the state cannot be written: see `trouble`.
         """
 
         def decide(state: State, now: datetime) -> Change:
             change = self._recorded(state, now)
             aborting = change.state.releases[self._release.id].phase is ReleasePhase.ABORTING
-            end = ReleasePhase.ABORTED if aborting else phase
+            end = ReleasePhase.ABORTED if aborting else ReleasePhase.FAILED
             finished = finish_release(
                 change.state, self._release.id, end, error=error, report=self.report, actor=self._actor, now=now
             )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deployguard.errors import Code, DeployguardError, fail
-from deployguard.operations import deploy, exchange, flags, left_behind, moves, plan, reports, running, takeback, watch
+from deployguard.operations import deploy, flags, left_behind, moves, plan, reports, running, takeback, watch
 from deployguard.operations.protocol import Ask, DeployAsk, DeployWatch
 from deployguard.operations.running import Running
 from deployguard.rollout.moves import MoveKind
@@ -388,7 +388,7 @@ def test_a_rise_while_a_trigger_fails_is_refused_with_its_figures(play: Stage) -
     wanted = flags.exported(session)
     wanted["flags"]["hero"]["percentage"] = 60
     with pytest.raises(DeployguardError) as caught:
-        exchange.imported(session, wanted, None, None)
+        moves.imported(session, wanted, None, None)
     assert caught.value.problem.code is Code.TRIGGER_FAILS
     assert session.store.read().flag("hero").percentage == 2_000
     lower = moves.move(session, Ask(move=MoveKind.SET, flag="hero", percentage=1_000))
