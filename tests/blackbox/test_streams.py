@@ -48,6 +48,7 @@ def test_config_and_state_are_found_from_another_folder(dg: Folder, tmp_path: Pa
 
 
 def test_help_and_version_need_no_config(empty: Folder) -> None:
+    empty.cold = True
     assert empty("--version").out.startswith("deployguard 0.")
     root = empty("--help").out
     assert root == empty().out == empty("help").out
@@ -137,6 +138,7 @@ def test_colour_only_where_it_is_wanted(dg: Folder) -> None:
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_stream_that_cannot_carry_the_symbols_gets_ascii(dg: Folder, encoding: str) -> None:
     flags = {"checkout": {"description": "Schöne Kasse 日本 ✓"}}
+    dg.cold = True
     dg.write_config(flags=flags)
     environ = {"PYTHONIOENCODING": encoding}
     ran = dg("feature-flags", "show", "checkout", env=environ)

@@ -1,6 +1,11 @@
-"""The installed command in a fresh folder with a clean environment, and a small web server that can be turned bad."""
+"""The installed command in a fresh folder with a clean environment, and a small web server that can be turned bad.
 
+Calling a folder runs the command in a fork that has imported it (`support.warm`); `start` and `cold` start it anew.
+"""
+
+import atexit
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -8,14 +13,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import yaml
 
+from support.warm import Streams, Warm
+
 COMMAND = Path(sys.executable).with_name("deployguard")
 PATIENCE_S = 90.0
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,7 @@ class Folder:
 
     path: Path
     environ: dict[str, str] = field(default_factory=dict)
+    cold: bool = False  # start the command anew for each run: where the start itself is tried
 
     def __call__(
         self,
@@ -61,17 +72,15 @@ class Folder:
         cwd: Path | None = None,
     ) -> Ran:
         """Run to the end. `code`: the exit code that must come, None for any; `stdin` None: closed."""
-        done = subprocess.run(
-            [str(COMMAND), *words],
-            cwd=cwd or self.path,
-            env={**self.environ, **(env or {})},
-            input=stdin.encode() if stdin is not None else None,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        ran = Ran(words, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+        place, environ = str(cwd or self.path), {**self.environ, **(env or {})}
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+            given.write((stdin or "").encode())
+            given.seek(0)
+            streams = (given.fileno(), out.fileno(), err.fileno())
+            ended = (_started if self.cold else _forked)(words, place, environ, streams)
+            out.seek(0)
+            err.seek(0)
+            ran = Ran(words, ended, out.read().decode(errors="replace"), err.read().decode(errors="replace"))
         assert "Traceback" not in ran.err + ran.out, ran
         assert "error[bug]" not in ran.err, ran
         assert '"code": "bug"' not in ran.out, ran
@@ -108,6 +117,33 @@ class Folder:
         """A small config: a lead with a rider, a flag alone, a permanent one. `changes` replace whole keys."""
         document = small_config(base_url) | changes
         self.config.write_text(json.dumps(document, indent=2), encoding="utf-8")
+
+
+def _started(words: tuple[str, ...], cwd: str, environ: dict[str, str], streams: Streams) -> int:
+    given, out, err = streams
+    ended = subprocess.run(
+        [str(COMMAND), *words],
+        cwd=cwd,
+        env=environ,
+        stdin=given,
+        stdout=out,
+        stderr=err,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    return ended.returncode
+
+
+def _forked(words: tuple[str, ...], cwd: str, environ: dict[str, str], streams: Streams) -> int:
+    with _ONE_AT_A_TIME:
+        return _warm().run(words, cwd, environ, streams, PATIENCE_S)
+
+
+@cache
+def _warm() -> Warm:
+    found = Warm({"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"})
+    atexit.register(found.close)
+    return found
 
 
 def small_config(base_url: str) -> dict[str, Any]:
