@@ -7,8 +7,6 @@ section 3.1, major type 3) encoded by hand. This is `fractional` of flagd's spec
 Below a percentage is a question about the hash as much as about the bucket: `bucket < p` is `hash < limit(p)`, exactly.
 """
 
-from collections.abc import Callable
-
 from mmh3 import hash as murmur3
 
 BUCKETS = 10_000
@@ -39,25 +37,15 @@ def encoded(seed: str, targeting_key: str) -> bytes:
     return _head(len(text)) + text
 
 
-def hash_under(seed: str) -> Callable[[str], int]:
-    """`hashed` for one seed, several times as fast: what is the same for every user is laid out beforehand.
+def prefixes(seed: str) -> tuple[str, ...]:
+    """What stands before an ASCII key of each length, for one seed: laid out once, several times as fast to hash.
 
     The CBOR head of an ASCII text below 128 bytes is ASCII itself, so head, seed and key are joined as one text, which
-    mmh3 hashes by its UTF-8 bytes. Anything longer or beyond ASCII takes the plain way: mmh3 must never be given a
-    text with a lone surrogate, on which 5.3 ends the process.
+    mmh3 hashes by its UTF-8 bytes. A key for which there is no prefix, or beyond ASCII, takes `hashed`: mmh3 must never
+    be given a text with a lone surrogate, on which 5.3 ends the process.
     """
-    prefix = f"{seed}/"
-    heads = [_head(size).decode() + prefix for size in range(len(prefix), 128)] if prefix.isascii() else []
-
-    def place(targeting_key: str) -> int:
-        if targeting_key.isascii():
-            try:
-                return murmur3(heads[len(targeting_key)] + targeting_key, 0, False)  # as above
-            except IndexError:
-                pass
-        return hashed(seed, targeting_key)
-
-    return place
+    start = f"{seed}/"
+    return tuple(_head(size).decode() + start for size in range(len(start), 128)) if start.isascii() else ()
 
 
 def _head(size: int) -> bytes:

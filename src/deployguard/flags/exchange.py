@@ -14,7 +14,7 @@ from deployguard.codec import JSON
 from deployguard.config.build import targeting_from_json, targeting_to_json
 from deployguard.config.units import FULL, percentage_number
 from deployguard.config.values import Flag, Targeting
-from deployguard.errors import Code, DeployguardError, Place, Problem, nearest
+from deployguard.errors import Code, DeployguardError, Place, Problem, nearest, unknown
 from deployguard.state import FlagState, State
 
 FORMAT = "deployguard.flags"
@@ -117,16 +117,8 @@ def _read(data: object, defs: Mapping[str, Flag], source: str, problems: list[Pr
         return
     for key, entry in flags.items():
         if key not in defs:
-            close = nearest(str(key), tuple(defs))
-            problems.append(
-                Problem(
-                    Code.UNKNOWN_FLAG,
-                    f"there is no flag {key}",
-                    where=Place(source, path=f"flags.{key}"),
-                    found=f'"{key}"',
-                    wanted=f"one of {len(defs)} flags" + (f"; nearest: {close}" if close else ""),
-                )
-            )
+            place = Place(source, path=f"flags.{key}")
+            problems.append(unknown("flag", str(key), defs, place, code=Code.UNKNOWN_FLAG, counted=True).problem)
             continue
         found = _read_flag(str(key), entry, source, problems)
         if found is not None:

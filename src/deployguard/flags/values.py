@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from deployguard.flags.bucket import bucket_of
+
 TARGETING_KEY_MISSING = "TARGETING_KEY_MISSING"
 FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
 
@@ -101,17 +103,22 @@ class Evaluation(NamedTuple):
     """One answer. A named tuple, not a dataclass: it is made on every call of an application's hot path, and building
     it as a frozen dataclass would cost more than the decision itself.
 
-    `bucket` is given where this flag's own bucket decided, and nowhere else.
+    `place` is the user's hash under the flag's seed, given where its own bucket decided, and nowhere else.
     """
 
     flag_id: str
     targeting_key: str | None
+    place: int | None
     value: bool
     variant: str
     reason: str
-    bucket: int | None
     decided_by: str
     error_code: str | None = None
+
+    @property
+    def bucket(self) -> int | None:
+        """The user's place 0 to 9,999, where it decided."""
+        return None if self.place is None else bucket_of(self.place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,5 +206,5 @@ def _answer(
     error: str | None = None,
 ) -> Evaluation:
     return Evaluation(
-        flag, context.targeting_key, value, "on" if value else "off", reason.value, None, decided_by, error
+        flag, context.targeting_key, None, value, "on" if value else "off", reason.value, decided_by, error
     )
