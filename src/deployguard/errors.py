@@ -4,6 +4,7 @@ The command line and the server each turn these values into words in one place. 
 contract (SURFACES section 1).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -142,3 +143,33 @@ def nearest(name: str, known: "list[str] | tuple[str, ...] | set[str] | frozense
     lowered = {candidate.lower(): candidate for candidate in sorted(known, reverse=True)}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
     return lowered[close[0]] if close else None
+
+
+def unknown(
+    kind: str,
+    name: str,
+    known: Iterable[str],
+    where: Place | str,
+    *,
+    code: Code = Code.USAGE,
+    counted: bool = False,
+    none: str = "",
+    retry: str | None = None,
+    next: tuple[Offer, ...] = (),  # noqa: A002  # the contract's word
+) -> DeployguardError:
+    """A name that nothing has, with those there are (only their number where `counted`) and the nearest.
+
+    `none` says what is wanted where there is none at all. `retry` is the command with {} where the name stands: it is
+    offered with the nearest.
+    """
+    names = tuple(known)
+    close = nearest(name, names)
+    wanted = f"one of {f'{len(names)} {kind}s' if counted else ', '.join(names)}" if names else none
+    return fail(
+        code,
+        f"there is no {kind} {name}",
+        where=where,
+        found=f'"{name}"',
+        wanted=f"{wanted}; nearest: {close}" if close else wanted,
+        next=(*((Offer(retry.replace("{}", close)),) if retry and close else ()), *next),
+    )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from deployguard.config.build import config_from_document
 from deployguard.config.load import find_config, load_config
 from deployguard.config.values import Config, Environment, Flag
-from deployguard.errors import Code, DeployguardError, Offer, Problem, fail, nearest
+from deployguard.errors import Code, DeployguardError, Offer, Problem, fail, unknown
 from deployguard.flags.definitions import definitions
 from deployguard.state import Actor, Change, Event, State, Via, then
 from deployguard.store.files import FileStore
@@ -272,15 +272,17 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def unknown_environment(name: str | None, known: tuple[str, ...]) -> DeployguardError:
-    close = nearest(name, known) if name else None
-    wanted = f"one of {', '.join(known)}" if known else "an environment of the config"
+    code, where, wanted = Code.UNKNOWN_ENVIRONMENT, "option --env", "an environment of the config"
+    look = (Offer("deployguard config show", "the environments and all else"),)
+    if name:
+        return unknown("environment", name, known, where, code=code, none=wanted, next=look)
     return fail(
-        Code.UNKNOWN_ENVIRONMENT,
-        f"there is no environment {name}" if name else "no environment was named and none can be told",
-        where="option --env",
-        found=None if name is None else f'"{name}"',
-        wanted=f"{wanted}; nearest: {close}" if close else wanted,
-        next=(Offer("deployguard config show", "the environments and all else"),),
+        code,
+        "no environment was named and none can be told",
+        where=where,
+        found=None if name is None else '""',
+        wanted=f"one of {', '.join(known)}" if known else wanted,
+        next=look,
     )
 
 

@@ -12,7 +12,7 @@ import typer
 from deployguard.cli.app import Group
 from deployguard.cli.context import json_text, run
 from deployguard.cli.words import By, FlagName, Force, Reason, attributes, duration, percentage, standard_input
-from deployguard.errors import Code, fail
+from deployguard.errors import Code, fail, unknown
 from deployguard.plain import plain_line
 
 app = Group("Flags: what there is, who gets it, and changing it by hand.")
@@ -174,14 +174,7 @@ def export(
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="deployguard")] = "deployguard",
 ) -> None:
     if form != "deployguard":
-        raise fail(
-            Code.USAGE,
-            f"there is no export format {form}",
-            where="option --format",
-            found=f'"{form}"',
-            wanted="deployguard",
-            now="nothing was written",
-        )
+        raise unknown("export format", form, ("deployguard",), "option --format")
     sys.stdout.write(json_text(run().operations(lenient=True).export_flags(), indent=2) + "\n")
 
 

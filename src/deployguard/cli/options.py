@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from deployguard.errors import Code, fail, nearest
+from deployguard.errors import Code, fail, unknown
 
 OUTPUTS = ("table", "json", "yaml")
 _VARIABLE = {
@@ -89,14 +89,8 @@ def _empty(name: str) -> Exception:
 
 
 def _unknown_output(options: Options) -> Exception:
-    close = nearest(options.output, OUTPUTS)
-    return fail(
-        Code.USAGE,
-        f"there is no output {options.output}",
-        where="option --output" if "output" in options.given else "DEPLOYGUARD_OUTPUT",
-        found=f'"{options.output}"',
-        wanted=f"one of {', '.join(OUTPUTS)}" + (f"; nearest: {close}" if close else ""),
-    )
+    where = "option --output" if "output" in options.given else "DEPLOYGUARD_OUTPUT"
+    return unknown("output", options.output, OUTPUTS, where)
 
 
 def wants_json(argv: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ import typer
 
 from deployguard.cli.app import Group
 from deployguard.cli.context import run
-from deployguard.errors import Code, fail
+from deployguard.errors import unknown
 
 app = Group("What a release did, told from the audit log.")
 apps = {"report": app}
@@ -25,13 +25,7 @@ def show(
     form: Annotated[str | None, typer.Option("--format", metavar="table|json|markdown", show_default=False)] = None,
 ) -> None:
     if form is not None and form not in FORMATS:
-        raise fail(
-            Code.USAGE,
-            f"there is no format {form}",
-            where="option --format",
-            found=f'"{form}"',
-            wanted=f"one of {', '.join(FORMATS)}",
-        )
+        raise unknown("format", form, FORMATS, "option --format")
     report = run().operations(lenient=True).report(release)
     if form == "markdown":
         from deployguard.story.report import markdown

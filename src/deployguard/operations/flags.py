@@ -8,7 +8,7 @@ from deployguard.codec import JSON
 from deployguard.config.build import targeting_from_json, targeting_to_json
 from deployguard.config.units import FULL
 from deployguard.config.values import Flag
-from deployguard.errors import Code, DeployguardError, Offer, Place, fail, nearest
+from deployguard.errors import Code, DeployguardError, Place, unknown
 from deployguard.flags.evaluate import Context, Ruleset, compile_flags
 from deployguard.flags.exchange import export_flags
 from deployguard.flags.overrides import parse_overrides
@@ -23,19 +23,10 @@ from deployguard.story.history import HistoryRow, flag_history
 
 def known(definitions: Mapping[str, Flag], key: str, command: str) -> Flag:
     """The flag's definition, or `unknown-flag` with the nearest name and the command as it should have been."""
-    found = definitions.get(key)
-    if found is not None:
-        return found
-    close = nearest(key, tuple(definitions))
-    wanted = f"one of {len(definitions)} flags"
-    raise fail(
-        Code.UNKNOWN_FLAG,
-        f"there is no flag {key}",
-        where="argument FLAG",
-        found=f'"{key}"',
-        wanted=f"{wanted}; nearest: {close}" if close else wanted,
-        next=(Offer(f"deployguard {command.replace('FLAG', close)}"),) if close else (),
-    )
+    if key not in definitions:
+        retry = f"deployguard {command.replace('FLAG', '{}')}"
+        raise unknown("flag", key, definitions, "argument FLAG", code=Code.UNKNOWN_FLAG, counted=True, retry=retry)
+    return definitions[key]
 
 
 def detail(session: Session, key: str) -> FlagDetail:

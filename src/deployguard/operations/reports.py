@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from deployguard.codec import dumps
-from deployguard.errors import Code, Offer, fail, nearest
+from deployguard.errors import Code, Offer, fail, unknown
 from deployguard.operations.values.releases import ReportRow, Reports
 from deployguard.session import Session
 from deployguard.state import Event, Release, State
@@ -42,16 +42,13 @@ def build(session: Session, release_id: str) -> Report:
 def _release(session: Session, state: State, release_id: str) -> Release:
     release = state.releases.get(release_id) or _old_release(session, release_id)
     if release is None:
-        known = tuple(state.releases)
-        close = nearest(release_id, known)
-        raise fail(
-            Code.USAGE,
-            f"there is no release {release_id}",
-            where="argument RELEASE",
-            found=f'"{release_id}"',
-            wanted=(f"one of {len(known)} releases" + (f"; nearest: {close}" if close else ""))
-            if known
-            else "a release; none was deployed yet",
+        raise unknown(
+            "release",
+            release_id,
+            state.releases,
+            "argument RELEASE",
+            counted=True,
+            none="a release; none was deployed yet",
             next=(Offer(f"deployguard report list --env {session.environment}"),),
         )
     return release

@@ -2,7 +2,7 @@
 
 from deployguard.codec import JSON
 from deployguard.config.show import shown
-from deployguard.errors import Code, DeployguardError, Offer, Problem, fail, nearest
+from deployguard.errors import Code, DeployguardError, Offer, Problem, fail, unknown
 from deployguard.operations import plan
 from deployguard.operations.values.upkeep import AlertTest, Backup, ConfigSummary, Finding, Findings
 from deployguard.session import Session
@@ -55,16 +55,8 @@ def alerts_test(session: Session, channel: str | None) -> AlertTest:
             next=(Offer(f"deployguard doctor --env {session.environment}", "what each channel still needs"),),
         )
     if channel is not None and channel not in channels:
-        close = nearest(channel, tuple(channels)) or next(iter(channels))
-        raise fail(
-            Code.USAGE,
-            f"there is no alert channel {channel}",
-            where="argument CHANNEL",
-            found=f'"{channel}"',
-            wanted=f"one of: {', '.join(channels)}",
-            now="nothing was sent",
-            next=(Offer(f"deployguard alerts test {close} --env {session.environment}"),),
-        )
+        retry = f"deployguard alerts test {{}} --env {session.environment}"
+        raise unknown("alert channel", channel, channels, "argument CHANNEL", retry=retry)
     now = session.clock()
     results = []
     for name, target in channels.items():

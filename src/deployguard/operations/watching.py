@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 
 from deployguard.config.values import Environment
-from deployguard.errors import Code, fail, nearest
+from deployguard.errors import unknown
 from deployguard.guard.judge import judge
 from deployguard.guard.units import guarded
-from deployguard.guard.values import CheckRound, Evidence, Exposure, Population, Result, Verdict
+from deployguard.guard.values import BUCKET, CheckRound, Evidence, Exposure, Population, Result, Verdict
 from deployguard.operations import flags, judged, lines, rows
 from deployguard.operations.told import newest
 from deployguard.operations.values.rollouts import RolloutRow, RolloutsStatus, TriggerLine
@@ -21,15 +21,16 @@ from deployguard.operations.values.watching import (
     Overview,
 )
 from deployguard.session import Session
-from deployguard.state import Phase, Rollout, State
+from deployguard.state import Phase, Rollback, Rollout, State
 from deployguard.store.locks import read_controller
 from deployguard.story.headline import headline
-from deployguard.story.verdicts import limit_words, metric_words, value_words
+from deployguard.story.verdicts import limit_words, metric_words, value_words, verdict_of
 from deployguard.telemetry.gather import gather
 from deployguard.telemetry.metrics import MetricStore
 from deployguard.telemetry.probes import probe_all
 
 EVENTS_SHOWN = 8
+BUCKET_S = BUCKET.total_seconds()
 MONITORING_SPAN = timedelta(hours=2)
 MONITORING_POINTS = 24
 SHOWN_AFTER_TAKE_BACK = timedelta(hours=1)
@@ -47,7 +48,7 @@ def rollouts(session: Session, lead: str | None) -> RolloutsStatus:
     evidence, verdicts = judged.observe(session, state, settings, now)
     metrics = session.metrics(read_only=True)
     found = tuple(
-        full_row(state, settings, rollout, metrics, evidence, verdicts, now, session.zone)
+        full_row(session, state, settings, rollout, metrics, evidence, verdicts, now)
         for rollout in state.rollouts.values()
         if lead in (None, rollout.lead)
     )
@@ -61,6 +62,7 @@ def rollouts(session: Session, lead: str | None) -> RolloutsStatus:
 
 
 def full_row(
+    session: Session,
     state: State,
     settings: Environment,
     rollout: Rollout,
@@ -68,12 +70,11 @@ def full_row(
     evidence: Evidence,
     verdicts: Iterable[Verdict],
     now: datetime,
-    zone: tzinfo | None,
 ) -> RolloutRow:
     ours = judged.of_unit(verdicts, rollout.lead)
-    table, since = lines.lines_of(ours, settings, metrics, rollout, now, zone)
+    table, since = lines.lines_of(ours, settings, metrics, rollout, now, session.zone)
     if rollout.phase is Phase.ROLLED_BACK:
-        ours, table, since = _as_judged(state, settings, rollout, metrics, zone) or (ours, table, since)
+        ours, table, since = _as_judged(session, state, settings, rollout, metrics) or (ours, table, since)
     row = rows.rollout_row(
         state,
         settings,
@@ -86,21 +87,37 @@ def full_row(
 
 
 def _as_judged(
-    state: State, settings: Environment, rollout: Rollout, metrics: MetricStore, zone: tzinfo | None
+    session: Session, state: State, settings: Environment, rollout: Rollout, metrics: MetricStore
 ) -> tuple[tuple[Verdict, ...], tuple[TriggerLine, ...], datetime] | None:
-    """What was taken back keeps the table of that moment: judged again on the same samples, from its earlier anchor."""
+    """What was taken back keeps the table of that moment, from its earlier anchor.
+
+    A trigger's event has the verdicts. For a person's they are judged again, without the bucket that was open then: it
+    still fills with what the others do.
+    """
     record = state.rollbacks.get(rollout.rollback_id or "")
     before = record.rollouts_before.get(rollout.lead) if record is not None else None
     if record is None or before is None:
         return None
-    then = replace(
-        state, flags={**state.flags, **record.flags_before}, rollouts={**state.rollouts, rollout.lead: before}
-    )
-    evidence = gather(metrics, then, settings, record.at)
-    verdicts = judge(guarded(then, settings, record.at), evidence, settings, then, record.at)
-    ours = judged.of_unit(verdicts, rollout.lead)
-    table, since = lines.lines_of(ours, settings, metrics, before, record.at, zone)
+    ours = _recorded(session, rollout, record)
+    if not ours:
+        at = max(datetime.fromtimestamp(record.at.timestamp() // BUCKET_S * BUCKET_S, UTC), before.anchor)
+        flags_then, rollouts_then = {**state.flags, **record.flags_before}, {**state.rollouts, rollout.lead: before}
+        then = replace(state, flags=flags_then, rollouts=rollouts_then)
+        verdicts = judge(guarded(then, settings, at), gather(metrics, then, settings, at), settings, then, at)
+        ours = judged.of_unit(verdicts, rollout.lead)
+    table, since = lines.lines_of(ours, settings, metrics, before, record.at, session.zone)
     return ours, table, since
+
+
+def _recorded(session: Session, rollout: Rollout, record: Rollback) -> tuple[Verdict, ...]:
+    """The verdicts of the event that took it back; empty where a person did, or all at once."""
+    for event in session.store.events(newest_first=True):
+        if event.time < record.at:
+            break
+        if event.type == "rollout.rolledBack" and event.data.get("rollbackId") == record.id:
+            found = (verdict_of(one) for one in event.data.get("verdicts") or ())
+            return tuple(one for one in found if one is not None and one.unit == rollout.lead)
+    return ()
 
 
 def nearest_limit(verdicts: Iterable[Verdict], settings: Environment) -> str | None:
@@ -136,7 +153,7 @@ def overview(session: Session) -> Overview:
         at=now,
         controller=controller,
         headline=said,
-        rollouts=tuple(full_row(state, settings, r, metrics, evidence, verdicts, now, session.zone) for r in shown),
+        rollouts=tuple(full_row(session, state, settings, r, metrics, evidence, verdicts, now) for r in shown),
         flags=rows.flag_rows(state, settings, definitions, now),
         checks=tuple(evidence.checks[name] for name in settings.checks if name in evidence.checks),
         sources=tuple(evidence.sources.values()),
@@ -230,16 +247,9 @@ def forget_source(session: Session, name: str) -> Forgotten:
     metrics = session.metrics()
     known = tuple(metrics.source_states(session.settings, session.clock()))
     if name not in known:
-        close = nearest(name, known)
-        raise fail(
-            Code.USAGE,
-            f"there is no source {name}",
-            where="argument SOURCE",
-            found=f'"{name}"',
-            wanted=(f"one of: {', '.join(known)}" + (f"; nearest: {close}" if close else ""))
-            if known
-            else "a source that gave samples; none did",
-        )
+        retry = f"deployguard monitoring forget {{}} --env {session.environment}"
+        none = "a source that gave samples; none did"
+        raise unknown("source", name, known, "argument SOURCE", none=none, retry=retry)
     metrics.forget(name)
     return Forgotten(environment=session.environment, source=name, configured=name in session.settings.sources)
 
