@@ -24,7 +24,6 @@ from deployguard.operations.values.releases import (
     Deployed,
     DeployPlan,
     PlannedCommand,
-    PlannedRollout,
     ReportRow,
     Reports,
     Unseen,
@@ -377,10 +376,7 @@ def deploy_plan() -> DeployPlan:
         checks=checks()[:2],
         stable=M,
         starts=(
-            PlannedRollout(
-                rollout=LEAD, riders=(HERO, CURRENCY), strategy="gradual",
-                percentages=tuple(step.percentage for step in STEPS), ends_at=NOW + 168 * H, total=168 * H,
-            ),
+            replace(plan(), rollout=LEAD, riders=(HERO, CURRENCY)),
         ),
         stays=(rollout(),),
         off=(flags()[3],),

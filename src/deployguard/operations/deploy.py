@@ -187,7 +187,7 @@ class _Deploy:
             definitions = self.session.definitions(state)
             retried = plan.still_back(state, definitions, self.retried)
             change = Change(state=state)
-            for start in plan.starts(self.session.settings, definitions, state, retried, now):
+            for start in plan.starts(self.session, state, retried, now):
                 move = Move(
                     kind=MoveKind.RETRY if start.retried else MoveKind.START,
                     flag=start.rollout,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from deployguard.config.units import format_percentage
+from deployguard.config.units import FULL, format_percentage
 from deployguard.config.values import Command, Environment, Flag
 from deployguard.effects.commands import child_environment, found
 from deployguard.errors import Code, DeployguardError, Offer, fail
@@ -12,7 +12,7 @@ from deployguard.flags.dependencies import requirements
 from deployguard.guard.values import Cause, CheckRound, Verdict
 from deployguard.operations import flags, judged, rows
 from deployguard.operations.protocol import DeployAsk
-from deployguard.operations.values.releases import DeployPlan, PlannedCommand, PlannedRollout, Unseen
+from deployguard.operations.values.releases import DeployPlan, PlannedCommand, Unseen
 from deployguard.operations.values.rollouts import PlannedStep, RolloutPlan, RolloutPlans
 from deployguard.operations.values.status import FlagRow
 from deployguard.rollout.plan import leads_and_riders, plan_for, planned, riders_of
@@ -85,7 +85,7 @@ def plan_deploy(session: Session, ask: DeployAsk) -> DeployPlan:
         rollback=tuple(_command(session, command, env) for command in settings.rollback),
         checks=checks,
         stable=settings.stable,
-        starts=starts(settings, definitions, state, retried, now),
+        starts=starts(session, state, retried, now),
         stays=tuple(
             rows.rollout_row(state, settings, rollout, now)
             for rollout in state.rollouts.values()
@@ -166,30 +166,25 @@ def flags_to_retry(session: Session, state: State, definitions: dict[str, Flag],
     return tuple(dict.fromkeys(out))
 
 
-def starts(
-    settings: Environment, definitions: dict[str, Flag], state: State, retried: tuple[str, ...], now: datetime
-) -> tuple[PlannedRollout, ...]:
+def starts(session: Session, state: State, retried: tuple[str, ...], now: datetime) -> tuple[RolloutPlan, ...]:
     """The rollouts that a deploy would begin. What was taken back is not among them, unless it is retried."""
+    again = {lead: _riders(session, state, lead) for lead in retried}
+    riding = {rider for riders in again.values() for rider in riders}
+    fresh = {lead: riders for lead, riders in _fresh(session, state) if lead not in riding}
+    return tuple(
+        replace(_plan(session, state, lead, riders, now), retried=lead in again)
+        for lead, riders in (fresh | again).items()
+    )
+
+
+def _fresh(session: Session, state: State) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    definitions = session.definitions(state)
     back = frozenset(taken_back(state, definitions))
-    fresh = leads_and_riders(definitions, state, [key for key in settings.rollout if key not in back])
-    again = [(lead, riders_of(definitions, state, lead, settings.rollout)) for lead in retried]
-    riding = {rider for _, riders in again for rider in riders}
-    out = []
-    for lead, riders in (*((lead, riders) for lead, riders in fresh if lead not in riding), *again):
-        plan = plan_for(settings.strategy, definitions, riders)
-        dates = planned(plan.steps, now)
-        out.append(
-            PlannedRollout(
-                rollout=lead,
-                riders=riders,
-                strategy=settings.strategy.name,
-                percentages=tuple(step.percentage for step in plan.steps),
-                ends_at=dates[-1],
-                total=dates[-1] - now,
-                retried=lead in retried,
-            )
-        )
-    return tuple(out)
+    return leads_and_riders(definitions, state, [key for key in session.settings.rollout if key not in back])
+
+
+def _riders(session: Session, state: State, lead: str) -> tuple[str, ...]:
+    return riders_of(session.definitions(state), state, lead, session.settings.rollout)
 
 
 def unseen(settings: Environment, verdicts: tuple[Verdict, ...]) -> tuple[Unseen, ...]:
@@ -214,87 +209,73 @@ def unseen(settings: Environment, verdicts: tuple[Verdict, ...]) -> tuple[Unseen
 
 def plan_rollouts(session: Session, lead: str | None, users: int | None, rps: float | None) -> RolloutPlans:
     """`rollout plan`: steps with dates, and how many users each step meets at this traffic."""
-    settings, now = session.settings, session.clock()
-    state = session.store.read()
-    definitions = session.definitions(state)
+    state, now = session.store.read(), session.clock()
     if lead is not None:
-        flags.known(definitions, lead, f"rollout plan FLAG --env {session.environment}")
-        pairs: tuple[tuple[str, tuple[str, ...]], ...] = (
-            (lead, riders_of(definitions, state, lead, settings.rollout)),
-        )
-    else:
-        back = frozenset(taken_back(state, definitions))
-        pairs = leads_and_riders(definitions, state, [key for key in settings.rollout if key not in back])
-    measured = measured_users(session, now)
-    per_day = users if users is not None else _users_of_rps(rps) if rps is not None else measured
+        flags.known(session.definitions(state), lead, f"rollout plan FLAG --env {session.environment}")
+    pairs = _fresh(session, state) if lead is None else ((lead, _riders(session, state, lead)),)
+    # Distinct users a day over the last week; None where no sample carried an id.
+    measured = session.metrics(read_only=True).users_per_day(now)
+    # Of a request rate: at 30 requests a user, the figure that the guard's simulations use.
+    of_rate = round(rps * DAY.total_seconds() / 30) if rps is not None else measured
+    per_day = users if users is not None else of_rate
+    rate = rps if users is None else None
     return RolloutPlans(
         environment=session.environment,
         plans=tuple(
             replace(
-                _plan(session, settings, definitions, state, key, riders, per_day, measured, now),
-                requests_per_second=rps if users is None else None,
+                _plan(session, state, key, riders, now, per_day),
+                users_per_day=per_day,
+                measured_users_per_day=measured,
+                requests_per_second=rate,
             )
             for key, riders in pairs
         ),
     )
 
 
-def _users_of_rps(rps: float) -> int:
-    """Users a day of a request rate, at 30 requests a user: the figure that the guard's simulations use."""
-    return round(rps * DAY.total_seconds() / 30)
-
-
-def measured_users(session: Session, now: datetime) -> int | None:
-    """Distinct users a day over the last week; None where no sample carried an id."""
-    return session.metrics(read_only=True).users_per_day(now)
-
-
 def _plan(
-    session: Session,
-    settings: Environment,
-    definitions: dict[str, Flag],
-    state: State,
-    lead: str,
-    riders: tuple[str, ...],
-    per_day: int | None,
-    measured: int | None,
-    now: datetime,
+    session: Session, state: State, lead: str, riders: tuple[str, ...], now: datetime, per_day: int | None = None
 ) -> RolloutPlan:
-    plan = plan_for(settings.strategy, definitions, riders)
+    strategy, definitions = session.settings.strategy, session.definitions(state)
     flag, rollout = state.flag(lead), state.rollouts.get(state.flag(lead).rollout or "")
-    refused = None
+    ahead, refused = plan_for(strategy, definitions, riders).steps, None
     if rollout is not None and rollout.phase.live:
         refused = f"{lead} is already in a rollout ({rollout.phase}); these dates are of a new one"
     # A lead that is on begins with the step above its percentage; one in a rollout is shown as if it began anew.
-    skipped = 0
+    first = 1
     if rollout is None and flag.on:
-        skipped = sum(1 for step in plan.steps if step.percentage <= flag.percentage)
-        if skipped == len(plan.steps):
+        above = [number for number, step in enumerate(ahead, 1) if step.percentage > flag.percentage]
+        if not above:
             refused = f"{lead} is at {format_percentage(flag.percentage)}: no step of the strategy is above it"
-            skipped = 0
-    ahead = plan.steps[skipped:]
+        first = above[0] if above else 1
+    ahead = ahead[first - 1 :]
     dates = planned(ahead, now)
-    steps = []
-    for number, (step, begins, ended) in enumerate(zip(ahead, dates, [*dates[1:], None], strict=True), skipped + 1):
-        seen = None
-        if per_day is not None and ended is not None:
-            seen = round(per_day * max((ended - begins) / DAY, 0) * step.percentage / 10_000)
-        steps.append(
-            PlannedStep(
-                step=number, percentage=step.percentage, hold=step.hold, name=step.name, from_=begins, seen_by=seen
-            )
-        )
     return RolloutPlan(
         environment=session.environment,
         rollout=lead,
         riders=riders,
-        strategy=settings.strategy.name,
-        steps=tuple(steps),
-        users_per_day=per_day,
-        measured_users_per_day=measured,
+        strategy=strategy.name,
+        steps=tuple(
+            PlannedStep(
+                step=number,
+                percentage=step.percentage,
+                hold=step.hold,
+                name=step.name,
+                from_=begins,
+                seen_by=_seen(per_day, step.percentage, begins, ended),
+            )
+            for number, (step, begins, ended) in enumerate(zip(ahead, dates, [*dates[1:], None], strict=True), first)
+        ),
         requires={key: state.flag(key).percentage for key in requirements(definitions, lead)},
         ends_at=dates[-1],
         total=dates[-1] - now,
         refused=refused,
         at=now,
     )
+
+
+def _seen(per_day: int | None, percentage: int, begins: datetime, ended: datetime | None) -> int | None:
+    """Users of a step; None where no traffic is known, and for the last step, which does not end."""
+    if per_day is None or ended is None:
+        return None
+    return round(per_day * max((ended - begins) / DAY, 0) * percentage / FULL)

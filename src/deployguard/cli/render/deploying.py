@@ -11,8 +11,8 @@ from deployguard.config.units import format_percentage, percentage_number
 from deployguard.errors import Offer
 from deployguard.guard.values import CheckRound
 from deployguard.operations.protocol import DeployWatch
-from deployguard.operations.values.releases import Deployed, DeployPlan, PlannedRollout
-from deployguard.operations.values.rollouts import RolloutRow
+from deployguard.operations.values.releases import Deployed, DeployPlan
+from deployguard.operations.values.rollouts import RolloutPlan, RolloutRow
 from deployguard.operations.values.status import FlagRow
 from deployguard.operations.values.watching import ChecksRound
 from deployguard.story.numbers import counted, duration_words, hold_words, time_of_day, zone_words
@@ -73,12 +73,12 @@ def _answers(checks: Sequence[CheckRound]) -> str:
     return ", ".join(f"{check.check} {check.status if check.ok else check.why or 'fails'}" for check in checks)
 
 
-def _riders(row: PlannedRollout | RolloutRow, its: str = "") -> str:
+def _riders(row: RolloutPlan | RolloutRow, its: str = "") -> str:
     return f" and {its}{counted(len(row.riders), 'rider')}" if row.riders else ""
 
 
-def _start(start: PlannedRollout, view: DeployPlan, page: Page) -> Piece:
-    first, *later = start.percentages
+def _start(start: RolloutPlan, view: DeployPlan, page: Page) -> Piece:
+    first, *later = (step.percentage for step in start.steps)
     again = " (again)" if start.retried else ""
     head = page.t((start.rollout, "bold"), f"{_riders(start)} for {format_percentage(first)} of users{again}")
     if not later or start.ends_at is None or start.total is None:

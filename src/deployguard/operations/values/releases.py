@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from deployguard.codec import CAMEL, Duration, Percentage, Spelling
 from deployguard.guard.values import CheckRound
-from deployguard.operations.values.rollouts import RolloutRow
+from deployguard.operations.values.rollouts import RolloutPlan, RolloutRow
 from deployguard.operations.values.status import ControllerInfo, FlagRow
 
 
@@ -17,18 +17,6 @@ class PlannedCommand:
     timeout: Duration
     found: bool = True
     program: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedRollout:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
-    rollout: str
-    riders: tuple[str, ...] = ()
-    strategy: str
-    percentages: tuple[Percentage, ...] = ()
-    ends_at: datetime | None = None
-    total: Duration | None = None
-    retried: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +44,7 @@ class DeployPlan:
     rollback: tuple[PlannedCommand, ...] = ()
     checks: tuple[CheckRound, ...] = ()
     stable: Duration
-    starts: tuple[PlannedRollout, ...] = ()
+    starts: tuple[RolloutPlan, ...] = ()
     stays: tuple[RolloutRow, ...] = ()  # live rollouts whose figures start again
     off: tuple[FlagRow, ...] = ()  # taken back, stay off
     unseen: tuple[Unseen, ...] = ()

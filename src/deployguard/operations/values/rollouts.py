@@ -112,7 +112,7 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutPlan:
-    """`rollout plan`."""
+    """`rollout plan`, and what a deploy starts."""
 
     __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
@@ -127,6 +127,7 @@ class RolloutPlan:
     ends_at: datetime | None = None
     total: Duration | None = None
     refused: str | None = None  # why it could not start now
+    retried: bool = False
     at: datetime
 
 
