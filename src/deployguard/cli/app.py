@@ -13,7 +13,7 @@ from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
 from deployguard.cli.context import run
-from deployguard.cli.help import of_command, of_group, placeholder
+from deployguard.cli.help import named, of_command, of_group
 from deployguard.errors import Code, DeployguardError, Offer, Problem, nearest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -110,8 +110,8 @@ def _usage(error: click.exceptions.UsageError, path: str) -> Problem:
     parameter = getattr(error, "param", None)
     where = None
     if parameter is not None:
-        named = parameter.param_type_name == "argument"
-        where = f"argument {placeholder(parameter)}" if named else f"option {parameter.opts[0]}"
+        argument = parameter.param_type_name == "argument"
+        where = f"argument {named(parameter)}" if argument else f"option {parameter.opts[0]}"
     return Problem(
         Code.USAGE,
         message[:1].lower() + message[1:].rstrip("."),

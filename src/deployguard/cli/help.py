@@ -1,15 +1,14 @@
 """Help pages. The first: groups follow the work, not the alphabet; exit codes where scripts' authors look."""
 
 import shutil
-import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typer import _click as click
 
 WIDEST = 120
-_LONGEST_NAME = 24
+ROOM_FOR_TWO = 60  # columns; below it what an option does stands under its name
 
 ROOT = """\
 deployguard: ship behind flags, watch real users, take it back by itself.
@@ -64,68 +63,40 @@ EVERYWHERE = (
 
 def of_command(command: "click.Command", path: str) -> str:
     """The page of one command: usage, what it does, its options, those that stand everywhere."""
-    names = [
-        word
-        for parameter in command.params
-        if parameter.param_type_name == "argument"
-        for word in [placeholder(parameter) if parameter.required else f"[{placeholder(parameter)}]"]
-    ]
-    options = [
-        (_option(parameter), getattr(parameter, "help", None) or "")
-        for parameter in command.params
-        if parameter.param_type_name == "option"
-    ]
-    usage = " ".join(["usage:", path, *names, *(["[OPTIONS]"] if options else [])])
-    parts = [usage, _wrapped(command.help or "")]
-    if options:
-        parts.append("Options\n" + _rows(options))
-    return "\n\n".join([*parts, "Everywhere\n" + _rows(EVERYWHERE)]) + "\n"
+    from typer import _click as click
+
+    context = click.Context(command, info_name=path)
+    records = (p.get_help_record(context) for p in command.params if p.param_type_name == "option")
+    options = [record for record in records if record]
+    usage = [path, *(["[OPTIONS]"] if options else []), *_arguments(command)]
+    return _page(usage, command.help or "", {"Options": options, "Everywhere": EVERYWHERE})
 
 
 def of_group(does: str, path: str, commands: Mapping[str, "click.Command"]) -> str:
     """The page of a group: each command in a line or two."""
-    rows = []
-    for name, command in commands.items():
-        words = [
-            placeholder(p) if p.required else f"[{placeholder(p)}]"
-            for p in command.params
-            if p.param_type_name == "argument"
-        ]
-        rows.append((" ".join([name, *words]), command.help or ""))
-    parts = [f"usage: {path} COMMAND", _wrapped(does), "Commands\n" + _rows(rows)]
-    return "\n\n".join([*parts, f"more: {path} COMMAND --help"]) + "\n"
+    rows = [(" ".join([name, *_arguments(command)]), command.help or "") for name, command in commands.items()]
+    return _page([path, "COMMAND"], does, {"Commands": rows}) + f"\nmore: {path} COMMAND --help\n"
 
 
-def placeholder(parameter: "click.Parameter") -> str:
+def named(argument: "click.Parameter") -> str:
     """What stands for an argument: `FLAG`."""
-    shown = getattr(parameter, "metavar", None) or parameter.name or ""
-    return shown.strip("[]") if getattr(parameter, "metavar", None) else shown.upper()
+    return str(getattr(argument, "metavar", None) or argument.name).strip("[]").upper()
 
 
-def _option(parameter: "click.Parameter") -> str:
-    value = getattr(parameter, "metavar", None)
-    return f"{parameter.opts[0]} {value}" if value else parameter.opts[0]
+def _arguments(command: "click.Command") -> list[str]:
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    return [named(argument) if argument.required else f"[{named(argument)}]" for argument in arguments]
 
 
-def _wrapped(text: str) -> str:
-    return textwrap.fill(text, _width())
+def _page(usage: Sequence[str], does: str, sections: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    from typer import _click as click
 
-
-def _rows(rows: Iterable[tuple[str, str]]) -> str:
-    kept = list(rows)
-    size = min(max(len(name) for name, _ in kept), _LONGEST_NAME)
-    lines = []
-    for name, does in kept:
-        indent = " " * (size + 4)
-        if len(name) > size or _width() - len(indent) < _LONGEST_NAME:
-            lines.append(f"  {name}")
-            lines += textwrap.wrap(does, _width(), initial_indent="      ", subsequent_indent="      ")
-        else:
-            lines += textwrap.wrap(
-                does, _width(), initial_indent=f"  {name.ljust(size)}  ", subsequent_indent=indent
-            ) or [f"  {name}"]
-    return "\n".join(lines)
-
-
-def _width() -> int:
-    return max(30, min(shutil.get_terminal_size((80, 24)).columns, WIDEST))
+    width = max(30, min(shutil.get_terminal_size((80, 24)).columns, WIDEST))
+    page = click.HelpFormatter(width=width)
+    page.write(f"usage: {' '.join(usage)}\n\n")
+    page.write_text(does)
+    for title, rows in sections.items():
+        if rows:
+            with page.section(title):
+                page.write_dl(rows, col_max=24 if width >= ROOM_FOR_TWO else 2)
+    return page.getvalue()

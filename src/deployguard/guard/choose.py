@@ -60,7 +60,7 @@ def choose(
     """The moves that these verdicts ask for. None of them would be refused by `state` as it is."""
     units = guarded(state, environment, now)
     standings = stand(verdicts, units, environment)
-    desk = _Desk(state, evidence, environment, now, actor)
+    desk = _Desk(state, evidence, environment, now, actor, verdicts)
     found = list(falls(standings))
     moves: list[Move] = []
     steps: list[Move] = []  # after every take-back: one may take a requirement from a step
@@ -143,6 +143,7 @@ class _Desk:
     environment: Environment
     now: datetime
     actor: Actor
+    verdicts: Sequence[Verdict]
 
     def candidates(self, unit: Unit, found: Sequence[Fall]) -> Iterator[_Candidate]:
         for fall in found:
@@ -186,6 +187,8 @@ class _Desk:
             trigger=trigger,
             verdict=to_json(standing.deciding),
             others=None if standing.others is None else to_json(standing.others),
+            # All that was judged of the unit: its table stays as it was at that moment, whatever comes in later.
+            verdicts=tuple(to_json(one) for one in self.verdicts if unit is not None and one.unit == unit.key),
             exposed=self.exposed(unit or standing.unit),
         )
         move = Move(kind=kind, flag=unit.key if unit else "", actor=self.actor, reason=trigger, why=why)

@@ -42,7 +42,7 @@ class Evidenced:
     trigger: str | None = None
     verdict: JSON | None = None  # the verdict that decided (guard.values.Verdict as JSON)
     others: JSON | None = None  # the same trigger's verdict on the others, for the contrast
-    verdicts: tuple[JSON, ...] = ()  # those that let a step go on
+    verdicts: tuple[JSON, ...] = ()  # those that let a step go on, or all of the unit where one ended it
     exposed: JSON | None = None  # {users, requests} since the step began
 
 

@@ -21,7 +21,7 @@ from deployguard.guard.values import Cause, Population, Result, Verdict
 from deployguard.plain import clean
 from deployguard.rollout.plan import hold_ends, next_step
 from deployguard.state import PausedBy, Phase, Rollout, State
-from deployguard.story.numbers import about, counted, duration_words, moment
+from deployguard.story.numbers import about, counted, duration_words, left_words, moment
 from deployguard.story.verdicts import cause_words, rule_words, worst
 
 STAYS = timedelta(hours=1)
@@ -365,5 +365,5 @@ def _guarded(scene: _Scene) -> str:
     for rollout in scene.rollouts(Phase.COMPLETED):
         left = rollout.entered_at + guard - scene.now
         if left > timedelta(0):
-            return f"{clean(rollout.lead)} is completed and guarded {duration_words(left)} more."
+            return f"{clean(rollout.lead)} is completed and guarded {left_words(left)} more."
     return "Nothing is rolling out."

@@ -50,6 +50,12 @@ def age_words(length: timedelta) -> str:
     return duration_words(timedelta(seconds=max(0, length // timedelta(seconds=1))))
 
 
+def left_words(length: timedelta) -> str:
+    """How long a guard still lasts: whole hours where it is more than one, `17h`, as minutes do not matter."""
+    hour = timedelta(hours=1)
+    return duration_words(length // hour * hour if length > hour else length)
+
+
 def hold_words(hold: timedelta) -> str:
     """A hold or a sum of holds as the config writes it: `168h`, `90m`, `45s`; hours however many."""
     seconds = hold / timedelta(seconds=1)

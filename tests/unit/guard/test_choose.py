@@ -265,3 +265,13 @@ def test_a_step_that_is_ready_is_not_taken_when_its_requirement_is_taken_back_in
     assert (after.rollouts["rider"].phase, after.flag("rider").percentage) == (Phase.PAUSED, 500)
     assert "rollout.advanced" not in [draft.type for draft in decision.change.events]
     assert decision.waiting["rider"].text == "paused: a flag that it requires was taken back"
+
+
+def test_a_take_back_keeps_all_that_was_judged_of_its_unit() -> None:
+    """So its table stays as it was at that moment, however many samples come in later."""
+    own = [failing(HEAVY_FLAG, "one"), failing(HEAVY_FLAG, "one", Population.ALL)]
+    state = started(HEAVY_FLAG, OTHER_FLAG)
+    (move,) = chosen(
+        state, [trigger("one", ROLLBACK)], [*own, replace(own[0], unit=OTHER_FLAG, verdict=Result.PASS)]
+    ).moves
+    assert [one["population"] for one in move.why.verdicts] == ["exposed", "all"]

@@ -15,7 +15,15 @@ from deployguard.cli.render.symbols import Symbol
 from deployguard.cli.render.watcher import watched_line
 from deployguard.config.units import FULL, format_percentage
 from deployguard.errors import Offer
-from deployguard.story.numbers import column_of_percentages, counted, day_words, duration_words, time_of_day, zone_words
+from deployguard.story.numbers import (
+    column_of_percentages,
+    counted,
+    day_words,
+    duration_words,
+    left_words,
+    time_of_day,
+    zone_words,
+)
 
 if TYPE_CHECKING:
     from deployguard.operations.values.flags import Answer, FlagDetail, FlagHistory, StaleFlags
@@ -127,7 +135,7 @@ def progress_words(row: FlagRow, at: datetime) -> str:
 
 
 def _guard_words(row: FlagRow, at: datetime) -> str:
-    return f", guarded {duration_words(row.guarded_until - at)} more" if row.guarded_until else ""
+    return f", guarded {left_words(row.guarded_until - at)} more" if row.guarded_until else ""
 
 
 def _why(row: FlagRow) -> str:

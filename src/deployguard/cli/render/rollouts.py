@@ -19,6 +19,7 @@ from deployguard.story.numbers import (
     counted,
     duration_words,
     hold_words,
+    left_words,
     time_of_day,
 )
 
@@ -62,7 +63,7 @@ def _then(row: RolloutRow, now: datetime) -> str:
     if row.phase == "paused":
         return "paused: waits for a person"
     if row.phase == "completed":
-        return f"guarded {duration_words(row.guarded_until - now)} more" if row.guarded_until else "completed"
+        return f"guarded {left_words(row.guarded_until - now)} more" if row.guarded_until else "completed"
     to = format_percentage(row.next_percentage) if row.next_percentage is not None else "the end"
     if row.next_step_at is not None and row.next_step_at > now:
         return f"{to} in {duration_words(row.next_step_at - now)}"
