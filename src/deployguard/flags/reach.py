@@ -12,6 +12,8 @@ from deployguard.config.values import Flag
 from deployguard.flags.dependencies import postorder, requirements
 from deployguard.state import FlagState
 
+_NAMED = 3  # requirements in a sentence; of more the rest is counted
+
 _FEWEST = {"": 0.4}
 """Under any seed: a share that rounds to the least there is, whatever else is required."""
 
@@ -49,18 +51,20 @@ def reach_because(defs: Mapping[str, Flag], state: Mapping[str, FlagState], key:
     if off is not None:
         return f"it requires {off}, which is off"
     lowest = _lowest_by_seed(state, (key, *names))
-    same = [name for name in names if _seed(state, name) == seed and _percentage(state, name) == lowest[seed]]
-    limits = [
-        next(name for name in names if _seed(state, name) == other and _percentage(state, name) == percentage)
-        for other, percentage in lowest.items()
-        if other != seed and percentage < FULL
-    ]
+    by = {}  # the nearest requirement that is the lowest under its seed
+    for name in names:
+        if _percentage(state, name) == lowest[_seed(state, name)]:
+            by.setdefault(_seed(state, name), name)
+    same, limits = by.get(seed), [name for other, name in by.items() if other != seed and lowest[other] < FULL]
     if not limits:
-        return f"it requires {same[0]}, which is at {_shown(state, same[0])}" if lowest[seed] < own else ""
-    at = " and ".join(f"{name}, which is at {_shown(state, name)} under another seed" for name in limits)
-    through = f"{same[0]}, which is at {_shown(state, same[0])}, and " if lowest[seed] < own else ""
+        return f"it requires {same}, which is at {_shown(state, same)}" if same and lowest[seed] < own else ""
+    through = f"{same}, which is at {_shown(state, same)}, and " if same and lowest[seed] < own else ""
+    share = format_percentage(_share(lowest.values()))
+    at = " and ".join(f"{name}, which is at {_shown(state, name)} under another seed" for name in limits[:_NAMED])
+    if len(limits) > _NAMED:
+        return f"it requires {through}{at}, and {len(limits) - _NAMED:,} more, and all of that is {share}"
     shares = " of ".join(format_percentage(p) for p in (lowest[seed], *(_percentage(state, n) for n in limits)))
-    return f"it requires {through}{at}, and {shares} is {format_percentage(_share(lowest.values()))}"
+    return f"it requires {through}{at}, and {shares} is {share}"
 
 
 def _lowest_by_seed(state: Mapping[str, FlagState], names: tuple[str, ...]) -> dict[str, int]:

@@ -90,3 +90,13 @@ def test_a_long_chain_is_walked_once_and_somebody_is_left_at_its_end():
     assert state.read < 10 * len(keys)
     assert [found[key] for key in (*keys[:3], keys[-1])] == [9_000, 8_100, 7_290, 1]
     assert all(found[key] == reach(defs, state, key) for key in keys[::200])
+
+
+def test_many_limits_are_counted_behind_the_first_three():
+    needs = tuple(f"f{n}" for n in range(6))
+    defs = {"wide": Flag(key="wide", requires=needs)} | {key: Flag(key=key) for key in needs}
+    state = {key: at(5_000) for key in defs}
+    assert reach_because(defs, state, "wide") == (
+        "it requires f0, which is at 50% under another seed and f1, which is at 50% under another seed "
+        "and f2, which is at 50% under another seed, and 3 more, and all of that is 0.78%"
+    )
