@@ -12,6 +12,7 @@ from deployguard.errors import Code
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _TOKEN = re.compile(r'[ \t\r\n]*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s,:\[\]{}"]+)', re.DOTALL)
+_IN_NUMBER = re.compile(r"[\w.+-]{2}")
 _WORD = re.compile(r"[^\s,:\[\]{}\"]+|.", re.DOTALL)
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _ONE_LINE = 'text on one line; \\n, \\t, \\\\ and \\" in it'
@@ -80,8 +81,8 @@ def _refuse(builder: Builder, at: int, message: str) -> None:
         at += 1
     space = _SPACE.match(text, at) if found is None else None
     at = space.end() if space else at
-    while at > 0 and text[at - 1].isalnum() and text[at : at + 1].isalnum():
-        at -= 1  # `01`: Python stops after the 0
+    while _IN_NUMBER.fullmatch(text, max(0, at - 1), at + 1):
+        at -= 1  # `01`, `1.`: Python stops where its number ends
     word = _WORD.match(text, at)
     if word is None:
         at = len(text.rstrip())

@@ -120,8 +120,8 @@ def read_text(path: Path, file: str) -> str:
 
 
 def _decoded(data: bytes, file: str) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _unreadable(file, "text in UTF-16", "text in UTF-8")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(data) > 1 and 0 in data[:2]):
+        raise _unreadable(file, "text in UTF-16 or UTF-32", "text in UTF-8")
     if data.startswith(b"\xef\xbb\xbf"):
         raise _unreadable(file, "a byte order mark before the text", "text in UTF-8 without a byte order mark")
     try:

@@ -52,13 +52,14 @@ def duration(*, zero: bool = False) -> Scalar:
     def read(value: object, _known: Known) -> timedelta:
         bare = _bare(value)
         if bare is not None:
-            wanted = f'a duration: "{bare}s" is {bare} seconds, "{bare}ms" is {bare} milliseconds'
+            number = bare.lstrip("+-")
+            wanted = f'a duration: "{number}s" is {number} seconds, "{number}ms" is {number} milliseconds'
             raise WrongError(Code.UNIT_MISSING, f"{bare}, a number without a unit", wanted)
         text = _text(value, 'a duration such as "30s", "5m" or "24h"')
         parsed = parse_duration(text)
         if parsed is None:
             if _DURATION.fullmatch(text.strip()):
-                raise WrongError(Code.OUT_OF_RANGE, quote(value), "a duration from 0 to 100y")
+                raise WrongError(Code.OUT_OF_RANGE, quote(value), "a duration from 0 to 100y, six decimals at most")
             _type(value, 'a duration such as "30s", "5m" or "24h"')
         if not parsed and not zero:
             raise WrongError(Code.OUT_OF_RANGE, quote(value), "a duration above 0")
