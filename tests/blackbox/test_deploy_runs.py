@@ -150,6 +150,8 @@ def test_a_second_deploy_is_refused_and_an_emergency_ends_the_first_one(shop: Fo
         assert "r-1 (2.0)" in error["found"]
         shown = shop.json("report", "show", "r-1", "--format", "json")
         assert shown["outcome"] == "running"
+        assert [(run["kind"], run["exitCode"], run["error"]) for run in shown["commands"]] == [("deploy", None, None)]
+        assert "runs now" in shop("report", "show", "r-1").out
         taken = shop.json("rollback", "emergency")
         assert taken["aborting"] == "r-1"
         out, _err = first.communicate(timeout=60)

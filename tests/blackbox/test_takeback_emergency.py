@@ -276,6 +276,9 @@ def test_an_emergency_rolls_back_a_dead_deploy_once_its_lease_is_old_and_only_th
     assert "runs its rollback commands itself" not in done.out + done.err
     assert dead.json("rollback", "emergency")["aborting"] is None
     assert command_lives(dead)
+    shown = dead("report", "show", "r-1").out
+    assert "0 of 1 commands" in shown
+    assert DIED in shown
     lines: list[str] = []
     second = takeback.emergency(session_of(dead, timedelta(seconds=61)), None, None, heard(lines))
     assert rolled(dead) == ["2.0"], second.notes

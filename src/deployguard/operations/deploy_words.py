@@ -14,6 +14,7 @@ from deployguard.session import Session
 from deployguard.state import Release, ReleasePhase, State
 from deployguard.store.locks import read_controller
 from deployguard.story.numbers import counted, duration_words
+from deployguard.story.telling.releases import ended_words
 
 
 def command_failed(session: Session, release: Release, number: int, finished: Finished) -> Problem:
@@ -109,7 +110,7 @@ def what_stands(
     aborted = after is not None and after.releases[release_id].phase is ReleasePhase.ABORTED
     stands += "; every flag is off" if aborted else "; flags are as they were"
     if running.trouble is not None:
-        lost = [f"{run.text} ({run.error or run.signal or f'exit {run.exit_code}'})" for run in running.unrecorded]
+        lost = [f"{run.text} ({ended_words(run.error, run.signal, run.exit_code)})" for run in running.unrecorded]
         stands += f"; not written down: {', '.join([*lost, f'the end of {release_id}'])}, since {_why(running.trouble)}"
     return _told(session, problem, stands, release_id)
 

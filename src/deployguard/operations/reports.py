@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from deployguard.errors import Code, Offer, fail, unknown
 from deployguard.operations.values.releases import ReportRow, Reports
 from deployguard.session import Session
 from deployguard.state import Event, Release, State
+from deployguard.store.locks import read_lease
 from deployguard.story.report import Report, build_report, html
 
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -36,6 +38,10 @@ def build(session: Session, release_id: str) -> Report:
     """The report as of now, also of a release that runs. Raises `usage` for one that never was."""
     state = session.store.read()
     release = _release(session, state, release_id)
+    lease = read_lease(session.state_dir, session.environment) if release.runs else None
+    now_running = lease.left(release) if lease is not None else None
+    if now_running is not None:
+        release = replace(release, commands=(*release.commands, now_running))
     return build_report(release, _events_since(session, release), state, session.clock())
 
 

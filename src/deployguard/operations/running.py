@@ -26,6 +26,7 @@ from deployguard.rollout.release import finish_release, record_command
 from deployguard.session import Session
 from deployguard.state import Actor, Change, CommandRun, Event, Release, ReleasePhase, State, then
 from deployguard.store.locks import DeployLock, Started
+from deployguard.story.telling.releases import ended_words
 
 BEAT_S = 1.0
 MILLISECOND = timedelta(milliseconds=1)
@@ -222,7 +223,7 @@ def _as_run(text: str, kind: str, begun: datetime, finished: Finished, output: P
 
 def how(finished: Finished) -> str:
     """`exit 1`, `signal SIGKILL`, or why it could not run or was ended."""
-    return finished.error or (f"signal {finished.signal}" if finished.signal else f"exit {finished.exit_code}")
+    return ended_words(finished.error, finished.signal, finished.exit_code)
 
 
 def _unheard(_line: str) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
 
-from deployguard.codec import CAMEL, JSON, Duration, Hundredths, Spelling
+from deployguard.codec import JSON, Duration, Hundredths
 from deployguard.config.values import OnInconclusive
 
 SCHEMA_VERSION = 1
@@ -45,7 +44,6 @@ class Via(StrEnum):
 class Actor:
     """Who did it: the real name (system user, CI job, token), and beside it what was claimed by `--by`."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     name: str
     via: Via
     token: str | None = None
@@ -60,7 +58,6 @@ class Actor:
 class FlagState:
     """What was decided about one flag. Its definition comes from the config in force."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     enabled: bool = False
     percentage: Hundredths = 0
     seed: str = ""
@@ -89,7 +86,6 @@ class FlagState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepState:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     percentage: Hundredths
     hold: Duration | None = None
     name: str | None = None
@@ -99,7 +95,6 @@ class StepState:
 class Rollout:
     """A lead flag and its riders on the way through the steps of a strategy, copied at the start."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     lead: str
     riders: tuple[str, ...] = ()
     strategy: str
@@ -138,7 +133,6 @@ class RollbackKind(StrEnum):
 class Rollback:
     """A record that `undo` can restore: the units as they were, and as the rollback left them."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     id: str
     kind: RollbackKind
     at: datetime
@@ -167,7 +161,6 @@ class ReleasePhase(StrEnum):
 class CommandRun:
     """One command of a release as it went. `exit_code` is None while it runs or where a signal ended it."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     text: str  # masked
     kind: str = "deploy"  # or `rollback`
     started_at: datetime
@@ -178,12 +171,15 @@ class CommandRun:
     last_line: str | None = None
     output: str | None = None  # the file, beside the report, with every line
 
+    @property
+    def running(self) -> bool:
+        return self.exit_code is None and self.signal is None and self.error is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """One `deploy` run. `rollback` holds its commands as the config had them: a broken config stops no way back."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     id: str
     version: str | None
     by: str
@@ -217,7 +213,6 @@ class Effect:
     A notice names its channel, never the address, and the event that it tells. A command is the config's, unexpanded.
     """
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     id: str
     kind: EffectKind
     created_at: datetime
@@ -232,7 +227,6 @@ class Effect:
 class ConfigInForce:
     """The config that decisions use: `document` with `${...}` unexpanded, and its hash."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     hash: str
     document: JSON
     applied_at: datetime
@@ -242,7 +236,6 @@ class ConfigInForce:
 class LogHead:
     """The last event's number and hash, and the time of the commit that wrote it."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     seq: int = 0
     hash: str = ""
     time: datetime | None = None
@@ -252,7 +245,6 @@ class LogHead:
 class State:
     """One environment's whole document, `state.json`."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     schema_version: int = SCHEMA_VERSION
     environment: str
     revision: int = 0

@@ -12,9 +12,8 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
 
-from deployguard.codec import CAMEL, Duration, Spelling, dumps
+from deployguard.codec import Duration, dumps
 from deployguard.state import CommandRun, Release
 from deployguard.store.layout import FILE_MODE, Layout
 from deployguard.store.owner import Owner, read_record, write_record
@@ -37,7 +36,6 @@ class ControllerInfo:
     process that was killed did not.
     """
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     name: str
     host: str
     pid: int
@@ -58,7 +56,6 @@ class Started:
     `pid` is its process group's number, too; `mark` tells it from a later process of that number.
     """
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     text: str  # masked
     kind: str  # deploy or rollback
     at: datetime
@@ -73,7 +70,6 @@ class Lease:
     `over`: the deploy ended with everything rolled back, and only could not write that into the state.
     """
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     release_id: str  # empty until the release is begun
     name: str
     host: str
@@ -90,13 +86,14 @@ class Lease:
         return now - self.at > LEASE_LASTS
 
     def left(self, release: Release) -> CommandRun | None:
-        """The command in whose middle the deploy of `release` died; None where it died between two."""
+        """The command that the deploy of `release` runs, or in whose middle it died; None where it is between two."""
         command = self.command
         if command is None or self.release_id != release.id:
             return None
         if any(run.started_at == command.at for run in release.commands):  # written down, and then it died
             return None
-        return CommandRun(text=command.text, kind=command.kind, started_at=command.at, error=DIED)
+        died = None if self.held else DIED
+        return CommandRun(text=command.text, kind=command.kind, started_at=command.at, error=died)
 
 
 class _ProcessLock:

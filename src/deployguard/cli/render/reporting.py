@@ -12,6 +12,7 @@ from deployguard.story.explain import paragraph
 from deployguard.story.numbers import count_words, day_words, duration_words, time_of_day, zone_words
 from deployguard.story.report import Outcome, Report, ReportStep
 from deployguard.story.report.as_markdown import by_people
+from deployguard.story.telling.releases import ended_words
 
 _SIGN = {
     Outcome.TAKEN_BACK: symbols.BACK,
@@ -92,7 +93,9 @@ def _commands(view: Report, page: Page) -> None:
         back = run.kind == "rollback"
         good = run.exit_code == 0
         sign = symbols.BACK if back and good else symbols.PASS if good else symbols.FAIL
-        how = run.error or (f"signal {run.signal}" if run.signal else f"exit {run.exit_code}")
+        if run.running:
+            sign = symbols.MOVING
+        how = ended_words(run.error, run.signal, run.exit_code)
         took = duration_words(timedelta(milliseconds=run.duration_ms)) if run.duration_ms is not None else ""
         page.out.extend(page.ends(page.t(page.sign(sign), " ", (run.text, "bold"), f"  {how}"), page.t(took)))
         if run.last_line and not good:

@@ -20,7 +20,7 @@ def ended_words(error: str | None, signal: str | None, exit_code: int | None) ->
         return clean(error)
     if signal:
         return f"signal {clean(signal)}"
-    return f"exit {exit_code}" if exit_code is not None else "no exit code"
+    return f"exit {exit_code}" if exit_code is not None else "runs now"
 
 
 def command_finished(facts: Facts) -> Explanation:
