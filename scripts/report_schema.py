@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import SerSchema
 
+from deployguard.codec import adapter
 from deployguard.config.units import format_duration, percentage_number
 from deployguard.story.report import REPORT_VERSION, Report
 
@@ -29,7 +29,7 @@ class _AsWritten(GenerateJsonSchema):
 
 def schema() -> str:
     """The whole schema as text."""
-    found = TypeAdapter(Report).json_schema(by_alias=True, mode="serialization", schema_generator=_AsWritten)
+    found = adapter(Report).json_schema(by_alias=True, mode="serialization", schema_generator=_AsWritten)
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "deployguard deployment report",

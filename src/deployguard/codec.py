@@ -29,10 +29,7 @@ def spell(name: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-Spelling = dict[str, Any]
-"""A pydantic ConfigDict, as the plain dictionary that it is: a command that only reads loads no pydantic."""
-
-CAMEL: Spelling = {
+_CAMEL = {
     "alias_generator": spell,
     "validate_by_name": True,
     "validate_by_alias": True,
@@ -96,10 +93,13 @@ def _built(cls: Hashable) -> "TypeAdapter[Any]":
     from pydantic import TypeAdapter
 
     _schemas.add(cls)
+    if is_dataclass(cls):  # what stands inside it is spelled as it is
+        cls.__pydantic_config__ = _CAMEL  # type: ignore[attr-defined]  # a class, whatever the cache calls it
     return TypeAdapter[Any](cls)  # type: ignore[arg-type]  # a class, whatever the cache calls it
 
 
-def _adapter(cls: Any) -> "TypeAdapter[Any]":
+def adapter(cls: Any) -> "TypeAdapter[Any]":
+    """How pydantic reads and writes the class; built at its first use, which takes a while."""
     return _built(cls)
 
 
@@ -110,23 +110,23 @@ def is_built(cls: Any) -> bool:
 
 def to_json(value: object) -> Any:
     """A dataclass (or a container of them) as JSON-ready plain values."""
-    return _adapter(type(value) if is_dataclass(value) else Any).dump_python(value, mode="json", by_alias=True)
+    return adapter(type(value) if is_dataclass(value) else Any).dump_python(value, mode="json", by_alias=True)
 
 
 def dumps(value: object) -> bytes:
     """A dataclass as compact JSON bytes."""
-    return _adapter(type(value)).dump_json(value, by_alias=True)
+    return adapter(type(value)).dump_json(value, by_alias=True)
 
 
 def from_json(cls: type[T], data: object) -> T:
     """Plain JSON values as a `cls`. Raises pydantic.ValidationError, which the store turns into `state-damaged`."""
-    result: T = _adapter(cls).validate_python(data)
+    result: T = adapter(cls).validate_python(data)
     return result
 
 
 def loads(cls: type[T], text: bytes) -> T:
     """JSON bytes as a `cls`. Raises pydantic.ValidationError."""
-    result: T = _adapter(cls).validate_json(text)
+    result: T = adapter(cls).validate_json(text)
     return result
 
 

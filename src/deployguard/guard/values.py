@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
 
-from deployguard.codec import CAMEL, Percentage, Spelling
+from deployguard.codec import Percentage
 from deployguard.guard.histogram import Histogram
 
 BUCKET = timedelta(seconds=10)
@@ -110,7 +109,6 @@ class Questions:
 class CheckRound:
     """The last round of one check."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     check: str
     ok: bool
     at: datetime
@@ -126,7 +124,6 @@ class CheckRound:
 class SourceState:
     """How one source of samples does. `kinds` are the metrics that it feeds: `request`, `lcp`."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     name: str
     kinds: tuple[str, ...] = ()
     connected: bool = False
@@ -142,7 +139,6 @@ class SourceState:
 class Exposure:
     """How many met a unit since its step began."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     users: int = 0
     requests: int = 0
 
@@ -161,7 +157,6 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     from_: datetime
     to: datetime
 
@@ -170,7 +165,6 @@ class Window:
 class Verdict:
     """One trigger judged for one unit (or one of its flags) on one population. The JSON is SURFACES section 1's."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     trigger: str
     rollout: str | None = None  # the lead's key; None for a flag set by hand, and where no unit is guarded
     flag_id: str | None = None  # the flag compared; None where everyone is meant
@@ -196,7 +190,6 @@ class Verdict:
 class Acted:
     """One action of the tick, or one that a cooldown kept back."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     action: str
     trigger: str | None = None
     rollout: str | None = None

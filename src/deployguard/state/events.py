@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from deployguard.codec import CAMEL, JSON, Spelling
+from deployguard.codec import JSON
 from deployguard.config.values import Severity
 from deployguard.state.values import Actor, Effect, RollbackKind, State
 
@@ -14,7 +14,6 @@ from deployguard.state.values import Actor, Effect, RollbackKind, State
 class Event:
     """A line of the audit log: what happened, sealed with a number, an id and the hash of the line before."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     seq: int
     id: str
     type: str

@@ -5,9 +5,8 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
-from deployguard.codec import CAMEL, Spelling
 from deployguard.store.layout import read_bytes
 from deployguard.trusted import trusted
 
@@ -31,7 +30,6 @@ def system_user() -> str:
 class Owner:
     """Who holds a lock, and what for."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     name: str
     host: str
     pid: int

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
 
-from deployguard.codec import CAMEL, JSON, Duration, Percentage, Spelling
+from deployguard.codec import JSON, Duration, Percentage
 from deployguard.flags.stale import StaleFlag
 from deployguard.flags.values import Rung
 from deployguard.operations.values.status import FlagRow
@@ -16,7 +15,6 @@ from deployguard.story.history import HistoryRow
 class FlagDetail:
     """`feature-flags show`."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     flag: FlagRow
@@ -30,7 +28,6 @@ class FlagDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagHistory:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     flag_id: str | None
     history: tuple[HistoryRow, ...] = ()
@@ -40,7 +37,6 @@ class FlagHistory:
 class Answer:
     """`feature-flags evaluate`: one user's answer."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     flag_id: str
     targeting_key: str | None
     value: bool
@@ -56,7 +52,6 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaleFlags:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     older_than: Duration
     flags: tuple[StaleFlag, ...] = ()

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
-from deployguard.codec import CAMEL, Duration, Percentage, Spelling
+from deployguard.codec import Duration, Percentage
 from deployguard.guard.values import CheckRound
 from deployguard.operations.values.rollouts import RolloutPlan, RolloutRow
 from deployguard.operations.values.status import ControllerInfo, FlagRow
@@ -12,7 +11,6 @@ from deployguard.operations.values.status import ControllerInfo, FlagRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCommand:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     text: str
     timeout: Duration
     found: bool = True
@@ -23,7 +21,6 @@ class PlannedCommand:
 class Unseen:
     """Something that this config cannot see, and the line that connects it."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     what: str  # `web vitals`
     trigger: str | None = None
     consequence: str = ""  # `so poor-web-vitals never fires`
@@ -34,7 +31,6 @@ class Unseen:
 class DeployPlan:
     """What is agreed to: shown before anything runs. `problems` are what preflight found wrong."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     base_url: str
     version: str | None
@@ -53,7 +49,6 @@ class DeployPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextStep:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollout: str
     percentage: Percentage
     at: datetime
@@ -63,7 +58,6 @@ class NextStep:
 class Deployed:
     """`deploy`: how it ended. `outcome`: succeeded, failed, aborted."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     release_id: str
     environment: str
     version: str | None
@@ -81,7 +75,6 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRow:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     release_id: str
     version: str | None
     started_at: datetime
@@ -94,6 +87,5 @@ class ReportRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reports:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     reports: tuple[ReportRow, ...] = ()

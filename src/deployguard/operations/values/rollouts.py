@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
 
-from deployguard.codec import CAMEL, Duration, Percentage, Spelling
+from deployguard.codec import Duration, Percentage
 from deployguard.guard.values import Exposure, Verdict
 from deployguard.operations.values.status import ControllerInfo
 
@@ -14,7 +13,6 @@ from deployguard.operations.values.status import ControllerInfo
 class Told:
     """An event in words: the sentence that every surface shows."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     seq: int
     type: str
     severity: str
@@ -26,7 +24,6 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRow:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     percentage: Percentage
     hold: Duration | None = None
     name: str | None = None
@@ -36,7 +33,6 @@ class StepRow:
 class TriggerLine:
     """One row of a rollout's table: a trigger with both populations, its limit and its spark line."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     trigger: str
     verdict: str  # the worst of its populations: fail, inconclusive, pass
     metric: str  # `errorRate`, `avg(responseTime)`
@@ -55,7 +51,6 @@ class TriggerLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutRow:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollout: str
     riders: tuple[str, ...] = ()
     phase: str
@@ -91,7 +86,6 @@ class RolloutRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutsStatus:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     rollouts: tuple[RolloutRow, ...] = ()
@@ -101,7 +95,6 @@ class RolloutsStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     step: int
     percentage: Percentage
     hold: Duration | None = None
@@ -114,7 +107,6 @@ class PlannedStep:
 class RolloutPlan:
     """`rollout plan`, and what a deploy starts."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     rollout: str
     riders: tuple[str, ...] = ()
@@ -133,14 +125,12 @@ class RolloutPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutPlans:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     plans: tuple[RolloutPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagPosition:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     enabled: bool
     percentage: Percentage
 
@@ -149,7 +139,6 @@ class FlagPosition:
 class FlagChange:
     """One flag before and after."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     flag_id: str
     from_: FlagPosition
     to: FlagPosition
@@ -160,7 +149,6 @@ class FlagChange:
 class Moved:
     """What a move did. `changed` is False where there was nothing to do: no new revision."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     move: str

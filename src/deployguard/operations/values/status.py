@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
-from deployguard.codec import CAMEL, Percentage, Spelling
+from deployguard.codec import Percentage
 from deployguard.store.locks import ControllerInfo
 
 __all__ = ["ControllerInfo", "FlagRow", "FlagsStatus"]
@@ -14,7 +13,6 @@ __all__ = ["ControllerInfo", "FlagRow", "FlagsStatus"]
 class FlagRow:
     """One flag as it stands, and what it waits for."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     flag_id: str
     description: str = ""
     enabled: bool = False
@@ -50,7 +48,6 @@ class FlagRow:
 class FlagsStatus:
     """`feature-flags status`."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     controller: ControllerInfo | None = None

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
-from deployguard.codec import CAMEL, Spelling
 from deployguard.operations.values.rollouts import FlagChange
 from deployguard.operations.values.status import FlagRow
 
@@ -13,7 +11,6 @@ from deployguard.operations.values.status import FlagRow
 class Emergency:
     """`rollback emergency`."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollback_id: str | None  # None where nothing was on
     environment: str
     revision: int
@@ -32,7 +29,6 @@ class Emergency:
 class Undone:
     """`rollback undo`."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollback_id: str
     undoes: str
     environment: str
@@ -46,7 +42,6 @@ class Undone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackRow:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollback_id: str
     at: datetime
     kind: str
@@ -59,6 +54,5 @@ class RollbackRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackHistory:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     rollbacks: tuple[RollbackRow, ...] = ()  # newest first

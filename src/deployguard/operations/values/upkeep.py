@@ -3,16 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
-
-from deployguard.codec import CAMEL, Spelling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One line of `doctor` or `state verify`. `level`: ok, mend, know."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     subject: str
     level: str
     found: str
@@ -22,7 +18,6 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     at: datetime
     findings: tuple[Finding, ...] = ()
@@ -36,7 +31,6 @@ class Findings:
 class ConfigSummary:
     """`config validate` of a good file."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     file: str
     valid: bool
     flags: int
@@ -52,7 +46,6 @@ class ConfigSummary:
 class Initialised:
     """`init`."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     wrote: tuple[tuple[str, str], ...] = ()  # file, what it holds
     changed: tuple[tuple[str, str], ...] = ()
     environments: tuple[tuple[str, str, str], ...] = ()  # name, address, strategy in words
@@ -62,7 +55,6 @@ class Initialised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     file: str
     revision: int
@@ -72,6 +64,5 @@ class Backup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertTest:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     results: tuple[tuple[str, bool, str], ...] = ()  # channel, delivered, in words

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
-from deployguard.codec import CAMEL, Duration, Percentage, Spelling
+from deployguard.codec import Duration, Percentage
 from deployguard.errors import Offer
 from deployguard.guard.values import Acted, CheckRound, SourceState, Verdict
 from deployguard.operations.values.rollouts import RolloutRow, Told
@@ -17,7 +16,6 @@ from deployguard.telemetry.samples import EndpointFigures
 class Overview:
     """One frame of `watch`: everything that is going on."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     at: datetime
@@ -35,7 +33,6 @@ class Overview:
 class Round:
     """`watch --once`, and one tick of `watch`."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     verdicts: tuple[Verdict, ...] = ()
@@ -51,7 +48,6 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRow:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollout: str
     percentage: Percentage
     phase: str
@@ -68,7 +64,6 @@ class GateRow:
 class Gate:
     """`gate`. `result`: passed, failed, taken-back, timed-out, waits-for-person, no-controller, no-rollout."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     result: str
     environment: str
     rollouts: tuple[GateRow, ...] = ()
@@ -84,7 +79,6 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricLine:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     metric: str
     now: str | None
     limit: str | None
@@ -96,7 +90,6 @@ class MetricLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringStatus:
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     revision: int
     at: datetime
@@ -114,7 +107,6 @@ class MonitoringStatus:
 class ChecksRound:
     """`monitoring check`: one round of every check; judges nothing."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     at: datetime
     checks: tuple[CheckRound, ...] = ()
@@ -128,7 +120,6 @@ class ChecksRound:
 class Forgotten:
     """`monitoring forget`. A configured source is back at the next tick."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     source: str
     configured: bool = False
@@ -138,7 +129,6 @@ class Forgotten:
 class Imported:
     """`monitoring import`."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     environment: str
     accepted: int
     refused: int = 0

@@ -6,9 +6,8 @@ Percentages are numbers 0 to 100 in JSON, times UTC, durations whole millisecond
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
 
-from deployguard.codec import CAMEL, Percentage, Spelling
+from deployguard.codec import Percentage
 from deployguard.guard.values import Exposure, Verdict
 from deployguard.state import Actor, CommandRun, Phase
 
@@ -36,7 +35,6 @@ class Outcome(StrEnum):
 class ReportCheck:
     """A health check that began to fail, or passed again."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     at: datetime
     check: str
     ok: bool
@@ -48,7 +46,6 @@ class ReportCheck:
 class ReportStep:
     """One change of a rollout: what it rests on, and who met it until the next one."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     seq: int  # of the event in the audit log
     at: datetime
     rollout: str
@@ -70,7 +67,6 @@ class ReportStep:
 class ReportAct:
     """A verdict that acted: a trigger that took back, reduced, disabled or paused."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     seq: int
     at: datetime
     trigger: str
@@ -91,7 +87,6 @@ class ReportAct:
 class ReportRollout:
     """One rollout of the release as it stands."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     rollout: str
     riders: tuple[str, ...] = ()
     strategy: str = ""
@@ -109,7 +104,6 @@ class ReportRollout:
 class ReportRollback:
     """A record that changed a rollout of this release, or that restored one."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     id: str
     at: datetime
     kind: str
@@ -127,7 +121,6 @@ class ReportRollback:
 class Report:
     """One release from its start to now."""
 
-    __pydantic_config__: ClassVar[Spelling] = CAMEL
     schema_version: int = REPORT_VERSION
     environment: str
     release: str
