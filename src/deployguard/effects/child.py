@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from deployguard.config.values import Command
@@ -11,24 +11,16 @@ _OURS = ("WEBHOOK_", "SMTP_", "DEPLOYGUARD_TOKEN")
 _SECRET_ENDINGS = ("_TOKEN", "_KEY", "_SECRET")
 
 
-def child_environment(
-    environ: Mapping[str, str], environment: str, version: str | None = None, *, withheld: Collection[str] = ()
-) -> dict[str, str]:
+def child_environment(environ: Mapping[str, str], environment: str, version: str | None = None) -> dict[str, str]:
     """What commands inherit: the caller's environment without what is ours, and the environment's name and version.
 
-    Ours are `WEBHOOK_*`, `SMTP_*`, `DEPLOYGUARD_TOKEN` and other secrets of that prefix, and the names in `withheld`.
-    What the application's own tools need (VERCEL_TOKEN, SENTRY_AUTH_TOKEN) passes; a command's `env` can hand back
-    the rest. A version that the caller's environment claims is dropped: only a checked one reaches a command.
+    Ours are `WEBHOOK_*`, `SMTP_*`, `DEPLOYGUARD_TOKEN` and other secrets of that prefix. What the application's own
+    tools need (VERCEL_TOKEN, SENTRY_AUTH_TOKEN) passes; a command's `env` can hand back the rest. A version that the
+    caller's environment claims is dropped: only a checked one reaches a command.
     """
-    out = without_ours(environ, withheld)
-    out.pop("DEPLOYGUARD_VERSION", None)
+    out = {name: value for name, value in environ.items() if not _ours(name) and name != "DEPLOYGUARD_VERSION"}
     out["DEPLOYGUARD_ENVIRONMENT"] = environment
     return out if version is None else {**out, "DEPLOYGUARD_VERSION": version}
-
-
-def without_ours(environ: Mapping[str, str], withheld: Collection[str] = ()) -> dict[str, str]:
-    """`environ` without our own secrets."""
-    return {name: value for name, value in environ.items() if not _ours(name) and name not in withheld}
 
 
 def _ours(name: str) -> bool:

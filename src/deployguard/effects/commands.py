@@ -20,7 +20,7 @@ from time import monotonic
 
 from deployguard.config.units import format_duration
 from deployguard.config.values import Command
-from deployguard.effects.child import child_environment, folder_of, found, missing, program_of, without_ours
+from deployguard.effects.child import child_environment, folder_of, found, missing, program_of
 from deployguard.effects.groups import GRACE_S, interrupts_wait, signalled
 from deployguard.effects.output import Kept, Lines, Masks, quoted
 
@@ -73,7 +73,7 @@ def run_command(
     if cause is not None:
         return Finished(None, error=cause)
     folder = folder_of(command, cwd)
-    child_env = {**without_ours(env), **command.env}
+    child_env = {**env, **command.env}
     argv = ["sh", "-c", command.shell] if command.shell is not None else list(command.argv)
     began = monotonic()
     with ExitStack() as starting:

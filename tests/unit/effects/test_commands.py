@@ -171,9 +171,8 @@ def test_children_get_the_version_and_none_of_our_secrets() -> None:
         "DEPLOYGUARD_DB_PASSWORD": "x",
         "DEPLOYGUARD_VERSION": "claimed",
         "DEPLOYGUARD_STATE": "/srv/state",
-        "OPS_HOOK": "x",
     }
-    env = child_environment(environ, "prod", "2.13.0", withheld={"OPS_HOOK"})
+    env = child_environment(environ, "prod", "2.13.0")
     assert set(env) == {
         "PATH",
         "HOME",
@@ -188,7 +187,7 @@ def test_children_get_the_version_and_none_of_our_secrets() -> None:
 
 
 def test_a_commands_own_variables_come_on_top_even_of_what_is_withheld() -> None:
-    env = {**ENV, "SMTP_HOST": "ours", "CI": "0"}
+    env = child_environment({**ENV, "SMTP_HOST": "ours", "CI": "0"}, "prod")
     ran = run(shell('echo "$CI ${SMTP_HOST-none} ${SMTP_USER-none}"', env={"CI": "1", "SMTP_USER": "app"}), env=env)
     assert ran.lines == ["1 none app"]
 
