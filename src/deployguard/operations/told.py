@@ -51,7 +51,9 @@ def _repeats(event: Event, commit: tuple[Event, ...]) -> bool:
         case "unit.anchored":
             return True
         case "rollout.waiting":
-            return bool(event.data.get("waitsFor") == "hold")
+            rollout = event.data.get("rollout")
+            moved = any(one.type in _MOVED and one.data.get("rollout") == rollout for one in commit)
+            return moved or event.data.get("waitsFor") == "hold"
         case "rollback.executed":
             return event.data.get("kind") != RollbackKind.EMERGENCY and any(one.type in _MOVED for one in commit)
         case "trigger.failed":

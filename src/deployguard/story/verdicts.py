@@ -7,7 +7,7 @@ carries. A rule and its value belong on one line: renderers glue the text that `
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import cache, lru_cache
 
 from deployguard.codec import from_json
@@ -156,13 +156,13 @@ def cause_words(verdict: Verdict, zone: tzinfo | None = None, now: datetime | No
         case Cause.TOO_FEW:
             return _too_few(verdict, detail, zone, now)
         case Cause.NO_TRAFFIC:
-            return f"no request for {_window(verdict)}"
+            return f"no request {_since(verdict)}"
         case Cause.NO_EXPOSURE:
             return "traffic, but nobody was split: wrong user id, or the code does not ask"
         case Cause.SOURCE_DOWN:
             return detail or "a source is down"
         case Cause.STALE:
-            return f"no new sample for {_window(verdict)}" + (f": {detail}" if detail else "")
+            return f"no new sample {_since(verdict)}" + (f": {detail}" if detail else "")
         case Cause.DEPLOYING:
             return "a deploy is running"
         case Cause.WATCHER_OFFLINE:
@@ -190,8 +190,12 @@ def _too_few(verdict: Verdict, detail: str, zone: tzinfo | None, now: datetime |
     return f"{said}, ready about {about(verdict.ready_at, seen, zone)}"
 
 
-def _window(verdict: Verdict) -> str:
-    return duration_words(verdict.window.to - verdict.window.from_) if verdict.window else "a whole window"
+def _since(verdict: Verdict) -> str:
+    """How long nothing came: `for 5m`; `yet` where the window has only begun."""
+    if verdict.window is None:
+        return "for a whole window"
+    length = verdict.window.to - verdict.window.from_
+    return f"for {duration_words(length)}" if length >= timedelta(seconds=1) else "yet"
 
 
 def fed_by(name: str) -> str:

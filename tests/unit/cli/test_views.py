@@ -15,6 +15,7 @@ from deployguard.cli.render.errors import render_problem
 from deployguard.cli.render.page import Page
 from deployguard.cli.render.views import render
 from deployguard.errors import Offer
+from deployguard.story.verdicts import WHOSE
 from support import views as seen
 
 WIDTHS = (40, 60, 80, 120)
@@ -266,3 +267,14 @@ def test_a_report_says_each_thing_once_and_whole() -> None:
     assert "a taken back from 30%. Undone by rb-2." in text
     assert "25% → 25%" not in text
     assert " to " not in text.splitlines()[0]
+
+
+def test_a_round_says_of_whom_each_value_is_and_what_was_done_once() -> None:
+    view = seen.every_value()["round"]
+    for width in (40, 80):
+        text = drawn(lambda page: render(view, page), width)
+        for population in {one.population for one in view.verdicts if one.value is not None}:
+            assert WHOSE[population] in text
+    passing = [one for one in view.verdicts if one.verdict == "pass"]
+    assert passing
+    assert ") > " not in drawn(lambda page: render(replace(view, verdicts=tuple(passing), events=()), page), 80)

@@ -10,6 +10,7 @@ from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.cli.render.watcher import watched_line
 from deployguard.cli.render.wrapping import GLUE
 from deployguard.errors import Code, Offer, Problem
+from deployguard.guard.values import Population
 from deployguard.operations.values.watching import ChecksRound, Forgotten, Gate, Imported, MonitoringStatus, Round
 from deployguard.story.numbers import (
     age_words,
@@ -17,7 +18,7 @@ from deployguard.story.numbers import (
     count_words,
     duration_words,
     latency_words,
-    share_words,
+    percent,
     time_of_day,
 )
 from deployguard.story.verdicts import WHOSE, cause_words, early_words, rule_parts, value_words
@@ -38,6 +39,7 @@ _GATE_WORDS = {
     "person": "gate failed: waits for a person",
     "waiting": "gate waits",
 }
+_LOWERS = ("disable", "reduce", "pause")
 _VERDICT_STYLE = {"fail": "bold red", "inconclusive": "yellow"}
 _VERDICT_SIGN = {"pass": symbols.PASS, "fail": symbols.FAIL, "inconclusive": symbols.WAIT}
 
@@ -99,8 +101,9 @@ def monitoring(view: MonitoringStatus, page: Page) -> None:
     seen = _sources(view, page)
     if seen:
         page.para(page.t(*[piece for words in seen for piece in (" · ", words)][1:]))
+    failing = any(line.verdict == "fail" for line in view.metrics)
     page.sentence(
-        symbols.PASS if view.passing == view.judged else symbols.WAIT,
+        symbols.PASS if view.passing == view.judged else symbols.FAIL if failing else symbols.WAIT,
         f"{view.passing} of {view.judged} triggers pass.",
     )
     watched_line(view.controller, env, view.at, page)
@@ -132,7 +135,7 @@ def _endpoints(view: MonitoringStatus, page: Page) -> None:
         [
             f"  {e.endpoint}",
             count_words(e.requests),
-            share_words(e.errors),
+            percent(e.errors),
             latency_words(e.average_ms),
             latency_words(e.p95_ms),
         ]
@@ -213,25 +216,29 @@ def round_(view: Round, page: Page) -> None:
         if not event.repeats:
             style = "bold red" if event.severity == "critical" else ""
             page.sentence(symbols.MOVING, (event.sentence.split(" Undo: ")[0], style))
-    for action in view.actions:
-        if action.suppressed_by:
-            unit_name = action.flag_id or action.rollout
-            page.para(f"{action.action} of {unit_name} waits: {action.suppressed_by}", first="  ")
+    done = {one.flag_id or one.rollout: None for one in view.actions if not one.suppressed_by and one.action in _LOWERS}
     if view.turned_off:
         page.sentence(symbols.BACK, (f"taken back: {', '.join(view.turned_off)}", "bold red"), " (exit 3)")
         page.next([Offer(f"deployguard rollback history --env {env}", "what was taken back, with the way back")])
+    elif done:
+        names = ", ".join(name for name in done if name)
+        page.sentence(symbols.PAUSED, f"lowered or paused: {names}. Nothing was turned off.")
+        page.next([Offer(f"deployguard feature-flags status --env {env}")])
     elif view.acted:
         page.sentence(symbols.PASS, "nothing was taken back.")
 
 
 def _verdicts(view: Round, page: Page) -> None:
-    """One row a trigger, unit and population, so that a value is never read without its limit and its samples."""
+    """One row a unit, trigger and population, so that no value is read without its limit and its samples."""
     if not view.verdicts:
         page.put("  nothing is guarded and no trigger is configured")
         return
+    # The others are shown for the contrast: where nothing was measured there is none.
+    shown = [one for one in view.verdicts if one.population is not Population.OTHERS or one.value is not None]
+    shown.sort(key=lambda one: one.unit or "")
+    why = [cause_words(one, page.zone, view.at) or early_words(one) for one in shown]
     rows: list[list[Piece]] = []
-    below: list[Piece | None] = []
-    for one in view.verdicts:
+    for one in shown:
         sign = _VERDICT_SIGN[one.verdict] if one.holds or one.verdict != "inconclusive" else symbols.NONE
         unit = page.t(page.sign(sign), " ", one.flag_id or one.unit or "everything")
         rule = rule_parts(one.rule)
@@ -240,15 +247,17 @@ def _verdicts(view: Round, page: Page) -> None:
         samples = f"{count_words(one.samples)} of {count_words(one.needed)}" if short else count_words(one.samples)
         value = (value_words(one), _VERDICT_STYLE.get(one.verdict, ""))
         rows.append([unit, one.trigger, WHOSE[one.population], value, limit, samples])
-        below.append(cause_words(one, page.zone, view.at) or early_words(one))
     columns = [
         Column("  UNIT", shrinks=True),
         Column("TRIGGER", shrinks=True),
-        Column("OF", leaves=2),
+        Column("OF"),
         Column("VALUE", right=True),
         Column("LIMIT", right=True),
         Column("SAMPLES", right=True, leaves=1),
     ]
+    last = [(one.unit, words) for one, words in zip(shown, why, strict=True)]
+    # What several rows of a unit wait for stands once, below the last of them.
+    below = [words if after != here else None for words, here, after in zip(why, last, [*last[1:], None], strict=True)]
     page.table(columns, rows, below=below)
 
 

@@ -10,10 +10,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.cells import cell_len
-from rich.console import Console
 from rich.text import Text
 
 from deployguard.cli.render import symbols
@@ -22,6 +21,9 @@ from deployguard.cli.render.wrapping import broken_command, glued, unglued, word
 from deployguard.errors import Offer
 from deployguard.plain import plain
 from deployguard.story.numbers import zone_words
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WIDEST = 120
 USUAL = 80
@@ -32,7 +34,8 @@ Piece = str | Text | tuple[str, str]
 class Column:
     """One column of a table. Of those that may leave, the highest `leaves` goes first; 0 stays.
 
-    `shrinks` is for names alone, which lose their middle; `wraps` for prose, which takes more lines.
+    `shrinks` is for names alone, which lose their middle; `wraps` for prose, which takes more lines. Where a row takes
+    two lines there is no head: `label` stands before what would not be understood without it.
     """
 
     head: str = ""
@@ -40,14 +43,26 @@ class Column:
     shrinks: bool = False
     wraps: bool = False
     leaves: int = 0
+    label: str = ""
+
+
+@dataclass
+class Plain:
+    """A stream that shows no colour. Rich's console would be a tenth of what a command in a script costs to start."""
+
+    file: TextIO
+    width: int
+
+    def print(self, line: Text, **_how: object) -> None:
+        self.file.write(f"{line.plain}\n")
 
 
 @dataclass
 class Page:
     """Where a view writes. `zone` is the reader's."""
 
-    console: Console
-    errors: Console
+    console: "Console | Plain"
+    errors: "Console | Plain"
     width: int = USUAL
     ascii_only: bool = False
     zone: tzinfo = UTC
@@ -245,14 +260,12 @@ class Page:
             lines.clear()
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Left to `main`: Rich would exit with 1, as if the command had failed."""
-        raise BrokenPipeError
+def _console(stream: TextIO) -> "Console | Plain":
+    if not stream.isatty() and not os.environ.get("FORCE_COLOR"):
+        return Plain(stream, _width())
+    from deployguard.cli.render.terminal import Terminal
 
-
-def _console(stream: TextIO) -> Console:
-    return _Console(file=stream, width=_width(), highlight=False, emoji=False, markup=False, soft_wrap=True)
+    return Terminal(file=stream, width=_width(), highlight=False, emoji=False, markup=False, soft_wrap=True)
 
 
 def _width() -> int:

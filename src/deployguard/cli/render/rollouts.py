@@ -114,10 +114,10 @@ def table(row: RolloutRow, now: datetime, page: Page) -> list[Text]:
     has_users = any(line.exposed is not None for line in row.lines)
     columns = [
         Column("  TRIGGER", shrinks=True),
-        *([Column("ITS USERS", right=True)] if has_users else []),
-        Column("EVERYONE", right=True),
-        Column("LIMIT", right=True),
-        Column("SAMPLES", right=True, leaves=1),
+        *([Column("ITS USERS", right=True, label="its users")] if has_users else []),
+        Column("EVERYONE", right=True, label="everyone"),
+        Column("LIMIT", right=True, label="limit"),
+        Column("SAMPLES", right=True, leaves=1, label="samples"),
         Column(_span(row, now, page), leaves=2),
     ]
     lines = page.table_lines(columns, [_table_row(line, page, has_users=has_users) for line in row.lines], indent="  ")
@@ -191,7 +191,8 @@ def status(view: RolloutsStatus, page: Page) -> None:
         if row.riders:
             page.para(f"with it: {', '.join(row.riders)}", first="  ")
         if row.reason and row.phase in ("paused", "rolled_back"):
-            page.para(row.reason, first="  ")
+            said = row.reason if row.trigger else f'"{row.reason}"'
+            page.para(f"by {said}" if row.reason == row.trigger else said, first="  ")
         if row.lines and (one or any(line.verdict != "pass" for line in row.lines)):
             page.out.extend(table(row, now, page))
         elif row.lines:
@@ -209,7 +210,7 @@ def _ending(row: RolloutRow, view: RolloutsStatus, page: Page) -> None:
     page.blank()
     if row.exposed is not None and row.phase != "rolled_back":
         hold = row.steps[row.step - 1].hold if row.step else None
-        of = f" of {hold_words(hold)}" if hold else ""
+        of = f" of {hold_words(hold)}" if hold and row.phase == "progressing" else ""
         since = time_of_day(row.entered_at, now, page.zone)
         seen = f"{count_words(row.exposed.users)} users" if row.exposed.users else "no user with an id"
         page.para(f"Seen by {seen} since {since} ({duration_words(now - row.entered_at)}{of}).")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from deployguard.cli.render.wrapping import GLUE
+
 if TYPE_CHECKING:
     from deployguard.cli.render.page import Column, Page
 
@@ -90,8 +92,13 @@ class _Table:
                 continue
             if column.shrinks:
                 cell = shortened(page, cell, page.width - len(indent) - 2)
+            elif not column.wraps:  # a figure and its unit are one word
+                cell = cell.copy()
+                cell.plain = cell.plain.replace(" ", GLUE)
+            if column.label:
+                cell = page.t((f"{column.label} ".replace(" ", GLUE), "dim"), cell)
             pad = " " * (self._content(at) - cell.cell_len) if column.right and not text else ""
-            text.append_text(page.t("\u00a0 " if text else "", pad.replace(" ", "\u00a0"), cell))
+            text.append_text(page.t(f"{GLUE} " if text else "", pad.replace(" ", GLUE), cell))
         name = page.t(indent, shortened(page, row[0], page.width - len(indent)))
         return [name, *(page.wrapped(text, Text(indent + "  "), indent + "  ") if text else [])]
 
