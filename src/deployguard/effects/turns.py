@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Event as Flag
 from threading import Thread
 from time import monotonic
@@ -22,6 +22,7 @@ from deployguard.effects.output import Masks
 from deployguard.effects.webhook import DeliveryFailed, send
 from deployguard.errors import DeployguardError
 from deployguard.state import Effect, Event
+from deployguard.story.telling.releases import ended_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,6 @@ class Outcome:
     final: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """A thread that carries out some effects."""
-
-    thread: Thread
-    command: bool = False
-
-
 class Turns:
     """What is under way, and what came back."""
 
@@ -60,7 +53,8 @@ class Turns:
         self._masker = masker
         self._environ = environ
         self._cwd = cwd
-        self._turns: dict[str, _Turn] = {}  # by channel, or by a command's effect
+        self._turns: dict[str, Thread] = {}  # by channel, or by a command's effect
+        self._commands: set[str] = set()
         self._outcomes: SimpleQueue[Outcome] = SimpleQueue()
         self._stopping = Flag()
 
@@ -73,17 +67,17 @@ class Turns:
         self._start(channel, partial(self._send_all, notices))
 
     def run(self, effect: Effect, environment: str) -> None:
-        self._start(effect.id, partial(self._run, effect, environment), command=True)
+        self._commands.add(effect.id)
+        self._start(effect.id, partial(self._run, effect, environment))
 
     def join(self, deadline: float) -> None:
         """Wait until everything ended, or the monotonic clock shows `deadline`."""
-        for turn in self._turns.values():
-            turn.thread.join(max(0.0, deadline - monotonic()))
+        for thread in self._turns.values():
+            thread.join(max(0.0, deadline - monotonic()))
 
     def join_commands(self) -> None:
-        for turn in self._turns.values():
-            if turn.command:
-                turn.thread.join()
+        for name in self._commands & self._turns.keys():
+            self._turns[name].join()
 
     def stop(self) -> None:
         """Begin nothing more, end commands."""
@@ -91,21 +85,15 @@ class Turns:
 
     def collect(self) -> list[Outcome]:
         """What came back since; turns that ended make room."""
-        ended = [name for name, turn in self._turns.items() if not turn.thread.is_alive()]
-        outcomes: list[Outcome] = []
-        while True:
-            try:
-                outcomes.append(self._outcomes.get_nowait())
-            except Empty:
-                break
+        ended = [name for name, thread in self._turns.items() if not thread.is_alive()]
+        outcomes = [self._outcomes.get() for _ in range(self._outcomes.qsize())]
         for name in ended:
             del self._turns[name]
         return outcomes
 
-    def _start(self, name: str, work: Callable[[], None], *, command: bool = False) -> None:
-        thread = Thread(target=work, name=f"deliver {name}", daemon=True)
-        self._turns[name] = _Turn(thread, command)
-        thread.start()
+    def _start(self, name: str, work: Callable[[], None]) -> None:
+        self._turns[name] = Thread(target=work, name=f"deliver {name}", daemon=True)
+        self._turns[name].start()
 
     def _send_all(self, notices: list[Notice]) -> None:
         for notice in notices:
@@ -136,10 +124,10 @@ class Turns:
 
 def _words(finished: Finished) -> str | None:
     """Why a command failed; None where it did not."""
-    if finished.ok or finished.error is not None:
-        return finished.error
-    how = f"exit {finished.exit_code}" if finished.signal is None else f"ended by {finished.signal}"
-    return f'{how}: "{finished.last_line}"' if finished.last_line else how
+    if finished.ok:
+        return None
+    how = ended_words(finished.error, finished.signal, finished.exit_code)
+    return f'{how}: "{finished.last_line}"' if finished.last_line and finished.error is None else how
 
 
 def _attempt(notice: Notice) -> Outcome:
