@@ -5,6 +5,7 @@ import time
 from datetime import datetime, timedelta
 
 from deployguard.cli.context import Run
+from deployguard.cli.render.page import Plain
 from deployguard.cli.watch_lines import PASSING, SHORTEST_S, in_a_line
 from deployguard.errors import DeployguardError
 from deployguard.operations.protocol import Operations
@@ -19,11 +20,12 @@ class TerminalView:
     def __init__(self, current: Run, operations: Operations) -> None:
         from rich.live import Live
 
+        console = current.page.console
+        if isinstance(console, Plain):
+            raise TypeError("a live view is drawn in a terminal alone")
         self._current = current
         self._operations = operations
-        self._live = Live(
-            console=current.page.console, auto_refresh=False, screen=False, vertical_overflow="crop", transient=False
-        )
+        self._live = Live(console=console, auto_refresh=False, screen=False, vertical_overflow="crop", transient=False)
         self._trouble: str | None = None
         self._last: Overview | None = None  # the last frame that could be read
         self._began_at_seq = 0
@@ -63,7 +65,8 @@ class TerminalView:
                 raise
             overview, self._trouble = self._last, in_a_line(error.problem)
         self._live.update(
-            frame(overview, page, acting=acting, height=page.console.height - 1, trouble=self._trouble), refresh=True
+            frame(overview, page, acting=acting, height=self._live.console.height - 1, trouble=self._trouble),
+            refresh=True,
         )
 
     def stop(self) -> None:

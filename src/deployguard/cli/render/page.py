@@ -68,6 +68,7 @@ class Page:
     zone: tzinfo = UTC
     out: list[Text] = field(default_factory=list)
     err: list[Text] = field(default_factory=list)
+    offering: bool = True  # False where no offered command would work as pasted: the demo's folder goes with it
 
     @classmethod
     def of_process(cls) -> "Page":
@@ -213,6 +214,8 @@ class Page:
 
     def offers(self, offers: Sequence[Offer], *, word: str = "next") -> list[Text]:
         """The same as lines."""
+        if not self.offering:
+            return []
         labels = [f"{word}:", *["or:".rjust(len(word) + 1)] * len(offers)]
         return [
             line
