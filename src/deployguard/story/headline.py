@@ -21,20 +21,22 @@ from deployguard.guard.values import Cause, Population, Result, Verdict
 from deployguard.plain import clean
 from deployguard.rollout.plan import hold_ends, next_step
 from deployguard.state import PausedBy, Phase, Rollout, State
-from deployguard.story.numbers import about, counted, duration_words, left_words, moment
-from deployguard.story.verdicts import cause_words, rule_words, worst
+from deployguard.story.numbers import about, counted, duration_words, left_words
+from deployguard.story.scene import Scene, names_of, verb
+from deployguard.story.verdicts import cause_words, rule_words
 
 STAYS = timedelta(hours=1)
 """How long a take-back is the headline."""
 
-_BLIND = (
-    Cause.SOURCE_DOWN,
-    Cause.WATCHER_OFFLINE,
-    Cause.NOT_CONNECTED,
-    Cause.NO_TRAFFIC,
-    Cause.NO_EXPOSURE,
-    Cause.STALE,
-)
+_GOES_ON = {
+    Cause.SOURCE_DOWN: "it writes again",
+    Cause.WATCHER_OFFLINE: "this machine is online again",
+    Cause.NOT_CONNECTED: "what {trigger} needs is connected",
+    Cause.NO_TRAFFIC: "requests come again",
+    Cause.NO_EXPOSURE: "samples of its users come: the id in the log must be the one that is bucketed",
+    Cause.STALE: "samples come again",
+}
+"""Why a rollout is blind, and when it goes on by itself."""
 
 
 class Glance(StrEnum):
@@ -62,70 +64,6 @@ class Said(NamedTuple):
     offers: tuple[Offer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """What a headline looks at, with the questions that it asks of it."""
-
-    state: State
-    verdicts: tuple[Verdict, ...]
-    alive: bool
-    environment: Environment
-    now: datetime
-    zone: tzinfo | None
-
-    @property
-    def env(self) -> str:
-        return clean(self.state.environment)
-
-    def rollouts(self, *phases: Phase) -> tuple[Rollout, ...]:
-        """Those in these phases, the newest change first."""
-        found = [rollout for rollout in self.state.rollouts.values() if rollout.phase in phases]
-        return tuple(sorted(found, key=lambda rollout: rollout.entered_at, reverse=True))
-
-    def share(self, rollout: Rollout) -> str:
-        return format_percentage(self.state.flag(rollout.lead).percentage)
-
-    def when(self, at: datetime) -> str:
-        """`at 14:29:40` where that is today, `on Wed 25 Nov 04:44` else."""
-        said = moment(at, self.now, self.zone)
-        return f"at {said}" if said[0].isdigit() else f"on {said}"
-
-    def failing(self) -> tuple[Verdict, ...]:
-        """What hurts users now: the verdicts on a unit's own users first, then those on everyone."""
-        found = [one for one in self.verdicts if one.verdict is Result.FAIL and not one.shadow]
-        ours = [one for one in found if one.population is not Population.OTHERS]
-        return tuple(sorted(ours, key=lambda one: one.population is Population.ALL))
-
-    def equally(self, verdict: Verdict) -> bool:
-        """Whether users without the feature are hurt, too."""
-        return any(
-            one.verdict is Result.FAIL and one.population is Population.OTHERS and one.trigger == verdict.trigger
-            for one in self.verdicts
-            if one.unit == verdict.unit
-        )
-
-    def holding(self, lead: str) -> tuple[Verdict, ...]:
-        """What keeps a rollout waiting: its inconclusive verdicts that hold."""
-        return tuple(
-            one for one in self.verdicts if one.unit == lead and one.holds and one.verdict is Result.INCONCLUSIVE
-        )
-
-    def seen(self) -> str:
-        """What was looked at: `No harm seen: 4 of 4 triggers pass.`"""
-        asked: dict[str, list[Verdict]] = {}
-        for one in self.verdicts:
-            if one.holds and one.population is not Population.OTHERS:
-                asked.setdefault(one.trigger, []).append(one)
-        if not asked:
-            return "Nothing is judged now."
-        passing = sum(1 for found in asked.values() if worst(found).verdict is Result.PASS)
-        of = f"{passing} of {counted(len(asked), 'trigger')} {'passes' if len(asked) == 1 else 'pass'}"
-        if passing == len(asked):
-            return f"No harm seen: {of}."
-        waits = len(asked) - passing
-        return f"Cannot tell yet: {of}, {waits} {'waits' if waits == 1 else 'wait'} for data."
-
-
 def headline(
     state: State,
     verdicts: Sequence[Verdict],
@@ -135,7 +73,7 @@ def headline(
     zone: tzinfo | None = None,
 ) -> Said:
     """The headline of this moment. Times are the reader's in `zone`; None: UTC stamps."""
-    scene = _Scene(state, tuple(verdicts), alive, environment, now, zone)
+    scene = Scene(state, tuple(verdicts), alive, environment, now, zone)
     for look in (_harm, _unwatched, _taken_back, _blind):
         said = look(scene)
         if said is not None:
@@ -143,47 +81,49 @@ def headline(
     return _calm(scene)
 
 
-def _harm(scene: _Scene) -> Said | None:
-    failing = scene.failing()
+def _harm(scene: Scene) -> Said | None:
+    failing = [
+        one
+        for one in scene.verdicts
+        if one.verdict is Result.FAIL and not one.shadow and one.population is not Population.OTHERS
+    ]
     if not failing:
         return None
-    worst = failing[0]
-    unit = clean(worst.unit or "")
-    equally = unit and (worst.population is Population.ALL or scene.equally(worst))
-    users = f"Users are hurt now: {rule_words(worst)}."
+    verdict = min(failing, key=lambda one: one.population is Population.ALL)  # on a unit's own users first
+    unit, trigger = clean(verdict.unit or ""), clean(verdict.trigger)
+    equally = verdict.population is Population.ALL or any(
+        one.verdict is Result.FAIL and one.population is Population.OTHERS and one.trigger == verdict.trigger
+        for one in scene.verdicts
+        if one.unit == verdict.unit
+    )
     if not unit:
         cause = "No rollout is guarded, so no feature of one is to blame."
-    elif equally:
-        cause = f"Not {unit} alone: users without it are equally hurt."
     else:
-        cause = f"{unit}, by {clean(worst.trigger)}."
-    done = _done(scene) or "Nothing was changed."
+        cause = f"Not {unit} alone: users without it are equally hurt." if equally else f"{unit}, by {trigger}."
+    offers: tuple[Offer, ...] = (Offer(f"deployguard monitoring status --env {scene.env}"),)
     if not scene.alive:
         turn = f"Nothing is watching {scene.env}: nothing is taken back by itself."
-        return Said(Headline(Glance.HARM, users, cause, done, turn), (_take_back(scene, unit), *_watch(scene)))
-    if unit:
-        turn = f"{clean(worst.trigger)} fails for {unit}; its step is held. Look, or take it back."
-        offers: tuple[Offer, ...] = (
-            Offer(f"deployguard rollout status {unit} --env {scene.env}"),
-            _take_back(scene, unit),
-        )
+        offers = (_take_back(scene, unit), *_watch(scene))
+    elif unit:
+        turn = f"{trigger} fails for {unit}; its step is held. Look, or take it back."
+        offers = (Offer(f"deployguard rollout status {unit} --env {scene.env}"), _take_back(scene, unit))
     else:
-        turn = f"{clean(worst.trigger)} fails for everyone, and no rollout is guarded: look at {scene.env} itself."
-        offers = (Offer(f"deployguard monitoring status --env {scene.env}"),)
+        turn = f"{trigger} fails for everyone, and no rollout is guarded: look at {scene.env} itself."
+    users, done = f"Users are hurt now: {rule_words(verdict)}.", _done(scene) or "Nothing was changed."
     return Said(Headline(Glance.HARM, users, cause, done, turn), offers)
 
 
-def _take_back(scene: _Scene, unit: str) -> Offer:
+def _take_back(scene: Scene, unit: str) -> Offer:
     if not unit:
         return Offer(f"deployguard rollback emergency --env {scene.env}", "every flag off")
     return Offer(f"deployguard rollback manual {unit} --env {scene.env}", "takes it back now")
 
 
-def _watch(scene: _Scene) -> tuple[Offer, ...]:
+def _watch(scene: Scene) -> tuple[Offer, ...]:
     return (Offer(f"deployguard watch --env {scene.env}", "live view, acts while it runs"),)
 
 
-def _unwatched(scene: _Scene) -> Said | None:
+def _unwatched(scene: Scene) -> Said | None:
     if scene.alive:
         return None
     turn = f"Nothing is watching {scene.env}: no step is taken and nothing is taken back."
@@ -192,7 +132,7 @@ def _unwatched(scene: _Scene) -> Said | None:
     return Said(words, _watch(scene))
 
 
-def _recent(scene: _Scene) -> tuple[Rollout, ...]:
+def _recent(scene: Scene) -> tuple[Rollout, ...]:
     """Taken back, or lowered by a trigger, within the last hour; the newest first."""
     return tuple(
         rollout
@@ -202,25 +142,21 @@ def _recent(scene: _Scene) -> tuple[Rollout, ...]:
     )
 
 
-def _done(scene: _Scene) -> str | None:
-    recent = _recent(scene)
-    if not recent:
-        return None
-    return " ".join(_done_to(scene, rollout) for rollout in recent[:3])
+def _done(scene: Scene) -> str | None:
+    return " ".join(_done_to(scene, rollout) for rollout in _recent(scene)[:3]) or None
 
 
-def _done_to(scene: _Scene, rollout: Rollout) -> str:
-    record = scene.state.rollbacks.get(rollout.rollback_id or "")
+def _done_to(scene: Scene, rollout: Rollout) -> str:
+    record, at = scene.record(rollout), scene.when(rollout.entered_at)
     before = record.flags_before.get(rollout.lead) if record else None
     came = f" from {format_percentage(before.percentage)}" if before else ""
     back = f", rollback {rollout.rollback_id}" if record else ""
-    at = scene.when(rollout.entered_at)
     if rollout.phase is Phase.ROLLED_BACK:
         return f"{clean(rollout.lead)} was taken back{came} {at}{back}."
     return f"{clean(rollout.lead)} was paused at {scene.share(rollout)}{came and f', lowered{came},'} {at}{back}."
 
 
-def _taken_back(scene: _Scene) -> Said | None:
+def _taken_back(scene: Scene) -> Said | None:
     recent = _recent(scene)
     if not recent:
         return None
@@ -229,7 +165,7 @@ def _taken_back(scene: _Scene) -> Said | None:
     words = Headline(Glance.BACK, scene.seen(), _why(scene, first), _done(scene), _turn_after(scene, recent))
     if first.phase is Phase.PAUSED:
         return Said(words, (Offer(f"deployguard rollout status {lead} --env {scene.env}"),))
-    record = scene.state.rollbacks.get(first.rollback_id or "")
+    record = scene.record(first)
     if record is None or record.undone_by is not None:
         return Said(words, ways_back(scene.env, lead, None, by_trigger=first.trigger is not None))
     before, earlier = record.flags_before.get(first.lead), record.rollouts_before.get(first.lead)
@@ -250,7 +186,7 @@ def ways_back(
     return (Offer(undo, f"brings it back: {to}" if to else "brings it back"), again) if rollback else (again,)
 
 
-def _why(scene: _Scene, rollout: Rollout) -> str:
+def _why(scene: Scene, rollout: Rollout) -> str:
     if rollout.trigger is not None:
         trigger = scene.environment.triggers.get(rollout.trigger)
         rule = f": {clean(trigger.when.text)}" if trigger else ""
@@ -259,84 +195,55 @@ def _why(scene: _Scene, rollout: Rollout) -> str:
     return f'{by} ("{clean(rollout.reason)}").' if rollout.reason else f"{by}."
 
 
-def _turn_after(scene: _Scene, recent: tuple[Rollout, ...]) -> str:
+def _turn_after(scene: Scene, recent: tuple[Rollout, ...]) -> str:
     paused = [clean(rollout.lead) for rollout in recent if rollout.phase is Phase.PAUSED]
     off = [clean(rollout.lead) for rollout in recent if rollout.phase is Phase.ROLLED_BACK]
-    said = f"{_all(off)} {'is' if len(off) == 1 else 'are'} off again" if off else ""
+    said = f"{names_of(off)} {verb(len(off), 'is', 'are')} off again" if off else ""
     if not paused:
         return f"{said}; nobody needs to act now."
-    waits = f"{_all(paused)} {'waits' if len(paused) == 1 else 'wait'} for a person"
+    waits = f"{names_of(paused)} {verb(len(paused), 'waits', 'wait')} for a person"
     share = f", paused at {scene.share(recent[0])}" if len(recent) == 1 else ""
     return f"{said}; {waits}." if said else f"{waits}{share}."
 
 
-def _all(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _blind(scene: _Scene) -> Said | None:
+def _blind(scene: Scene) -> Said | None:
     for rollout in scene.rollouts(Phase.PROGRESSING):
         holding = scene.holding(rollout.lead)
-        unseen = next((one for one in holding if one.cause in _BLIND), None)
-        if unseen is None:
+        unseen = next((one for one in holding if one.cause in _GOES_ON), None)
+        if unseen is None or unseen.cause is None:
             continue
-        lead = clean(rollout.lead)
+        lead, trigger = clean(rollout.lead), clean(unseen.trigger)
         words = cause_words(unseen, scene.zone, scene.now)
-        turn = f"{lead} holds at {scene.share(rollout)}: no data is never good news. It goes on by itself when "
-        turn += f"{_again(unseen)}{_ready(scene, holding)}."
-        users = f"Cannot tell: {clean(unseen.trigger)} sees nothing of {lead}."
-        cause = f"{words[:1].upper()}{words[1:]}."
-        return Said(
-            Headline(Glance.BLIND, users, cause, _done(scene), turn),
-            (Offer(f"deployguard doctor --env {scene.env}"),),
-        )
+        again = _GOES_ON[unseen.cause].format(trigger=trigger)
+        if unseen.cause is Cause.SOURCE_DOWN:
+            again = f"{clean(unseen.detail or 'the source').partition(':')[0]} writes again"
+        turn = f"{lead} holds at {scene.share(rollout)}: no data is never good news. It goes on by itself when {again}"
+        few = next((one for one in holding if one.cause is Cause.TOO_FEW), None)
+        if few is not None and few.ready_at is not None and few.ready_at > scene.now:
+            turn += f"; {clean(few.trigger)} is ready about {about(few.ready_at, scene.now, scene.zone)}"
+        users, cause = f"Cannot tell: {trigger} sees nothing of {lead}.", f"{words[:1].upper()}{words[1:]}."
+        offer = Offer(f"deployguard doctor --env {scene.env}")
+        return Said(Headline(Glance.BLIND, users, cause, _done(scene), f"{turn}."), (offer,))
     return None
 
 
-def _again(verdict: Verdict) -> str:
-    """What has to happen for the rollout to go on."""
-    match verdict.cause:
-        case Cause.SOURCE_DOWN:
-            return f"{clean(verdict.detail or 'the source').partition(':')[0]} writes again"
-        case Cause.WATCHER_OFFLINE:
-            return "this machine is online again"
-        case Cause.NO_TRAFFIC:
-            return "requests come again"
-        case Cause.NO_EXPOSURE:
-            return "samples of its users come: the id in the log must be the one that is bucketed"
-        case Cause.NOT_CONNECTED:
-            return f"what {clean(verdict.trigger)} needs is connected"
-        case _:
-            return "samples come again"
-
-
-def _ready(scene: _Scene, holding: tuple[Verdict, ...]) -> str:
-    few = next((one for one in holding if one.cause is Cause.TOO_FEW and one.ready_at is not None), None)
-    if few is None or few.ready_at is None:
-        return ""
-    return f"; {clean(few.trigger)} is ready about {about(few.ready_at, scene.now, scene.zone)}"
-
-
-def _calm(scene: _Scene) -> Said:
-    paused = scene.rollouts(Phase.PAUSED)
-    moving = scene.rollouts(Phase.PROGRESSING)
-    sentences = []
-    offers: tuple[Offer, ...] = ()
-    cause = None
+def _calm(scene: Scene) -> Said:
+    paused, moving = scene.rollouts(Phase.PAUSED), scene.rollouts(Phase.PROGRESSING)
+    sentences, offers, cause = [], tuple[Offer, ...](), None
     if paused:
-        names = _all([clean(rollout.lead) for rollout in paused])
-        wait = "waits" if len(paused) == 1 else "wait"
-        sentences.append(f"{counted(len(paused), 'rollout')} {wait} for a person: {names}.")
-        offers = (Offer(f"deployguard rollout status {clean(paused[0].lead)} --env {scene.env}"),)
-        reason = clean(paused[0].reason or "")
-        cause = f"{clean(paused[0].lead)} is paused{f': {reason}' if reason else ''}."
+        first, reason = clean(paused[0].lead), clean(paused[0].reason or "")
+        names = names_of([clean(rollout.lead) for rollout in paused])
+        sentences.append(
+            f"{counted(len(paused), 'rollout')} {verb(len(paused), 'waits', 'wait')} for a person: {names}."
+        )
+        offers = (Offer(f"deployguard rollout status {first} --env {scene.env}"),)
+        cause = f"{first} is paused{f': {reason}' if reason else ''}."
     if moving or not paused:
         sentences.append(_then(scene, moving, well=not paused))
-    words = Headline(Glance.OK, scene.seen(), cause, None, " ".join(sentences))
-    return Said(words, offers)
+    return Said(Headline(Glance.OK, scene.seen(), cause, None, " ".join(sentences)), offers)
 
 
-def _then(scene: _Scene, moving: tuple[Rollout, ...], *, well: bool) -> str:
+def _then(scene: Scene, moving: tuple[Rollout, ...], *, well: bool) -> str:
     """`All is well. Then trust_social_proof goes to 30% at 14:29:40, in 4m 30s.`"""
     opening = "All is well. " if well else ""
     if not moving:
@@ -359,7 +266,7 @@ def _then(scene: _Scene, moving: tuple[Rollout, ...], *, well: bool) -> str:
     return f"{opening}{lead} {goes} at the next tick."
 
 
-def _guarded(scene: _Scene) -> str:
+def _guarded(scene: Scene) -> str:
     """What is still watched where nothing moves."""
     guard = scene.environment.guard_for
     for rollout in scene.rollouts(Phase.COMPLETED):
