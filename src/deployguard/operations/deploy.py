@@ -51,11 +51,12 @@ def deploy(session: Session, ask: DeployAsk, watch: DeployWatch) -> Deployed:
     actor = session.actor(ask.by)
     try:
         release = _begin(session, ask, actor, lock, lease)
+        running = Running(session, lock, release, actor, watch)
     except BaseException:
         with suppress(OSError):
             lock.release(lease)
         raise
-    with Running(session, lock, release, actor, watch) as running:
+    with running:
         return _Deploy(session, ask, watch, actor, release, running, retried).run()
 
 

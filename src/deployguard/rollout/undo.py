@@ -56,8 +56,8 @@ def undo(state: State, move: Move, now: datetime) -> Change:
 
 def latest_undoable(state: State) -> Rollback | None:
     """The latest record that is neither an undo nor undone."""
-    records = [r for r in state.rollbacks.values() if r.kind is not RollbackKind.UNDO and not r.undone_by]
-    return max((r for r in records if r.flags_before), key=lambda r: int(r.id.rpartition("-")[2]), default=None)
+    newest = reversed(list(state.rollbacks.values()))
+    return next((r for r in newest if r.kind is not RollbackKind.UNDO and not r.undone_by), None)
 
 
 def touched_since(state: State, record: Rollback) -> frozenset[str]:
@@ -128,36 +128,28 @@ def _marked(edit: Edit, record: Rollback, undo_id: str) -> Edit:
 def _wanted(state: State, move: Move) -> Rollback:
     record = state.rollbacks.get(move.rollback_id) if move.rollback_id else latest_undoable(state)
     env = f"--env {state.environment}"
-    history = (Offer(f"deployguard rollback history {env}", "what was taken back"),)
+    offers = (Offer(f"deployguard rollback history {env}", "what was taken back"),)
     if record is None:
-        raise fail(
-            Code.NOT_ALLOWED_NOW,
-            f"there is no rollback {move.rollback_id}" if move.rollback_id else "there is nothing to undo",
-            where=f"{state.environment}, rollbacks",
-            found=f"{len(state.rollbacks)} records are kept",
-            wanted="the id of one that is kept and not undone",
-            now=NOTHING_CHANGED,
-            allowed=history,
-        )
-    if not record.flags_before:
-        raise fail(
-            Code.NOT_ALLOWED_NOW,
-            f"{record.id} turned nothing off, so there is nothing to restore",
-            where=f"{state.environment}, {record.id}",
-            now=NOTHING_CHANGED,
-            allowed=history,
-        )
-    if record.undone_by:
-        raise fail(
-            Code.NOT_ALLOWED_NOW,
+        what = f"there is no rollback {move.rollback_id}" if move.rollback_id else "there is nothing to undo"
+        found, wanted = f"{len(state.rollbacks)} records are kept", "the id of one that is kept and not undone"
+    elif record.undone_by:
+        what, found, wanted = (
             f"{record.id} was undone already",
-            where=f"{state.environment}, {record.id}",
-            found=f"undone by {record.undone_by}",
-            wanted="a rollback that is not undone",
-            now=NOTHING_CHANGED,
-            allowed=(Offer(f"deployguard rollback undo {record.undone_by} {env}", "undoes that undo"), *history),
+            f"undone by {record.undone_by}",
+            "one that is not undone",
         )
-    return record
+        offers = (Offer(f"deployguard rollback undo {record.undone_by} {env}", "undoes that undo"), *offers)
+    else:
+        return record
+    raise fail(
+        Code.NOT_ALLOWED_NOW,
+        what,
+        where=f"{state.environment}, {record.id if record is not None else 'rollbacks'}",
+        found=found,
+        wanted=wanted,
+        now=NOTHING_CHANGED,
+        allowed=offers,
+    )
 
 
 def _changed_since(
