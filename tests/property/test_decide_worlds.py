@@ -81,7 +81,7 @@ def check(before: State, decision: Decision, now: datetime) -> None:
         assert not (rose and was.rollout and before.rollouts[was.rollout].phase is not Phase.PROGRESSING)
     for lead, rollout in after.rollouts.items():
         if rollout.phase in (Phase.PROGRESSING, Phase.PAUSED):
-            assert decision.waiting[lead].text
+            assert decision.waiting[lead].waits_for
     ahead = [draft for draft in decision.change.events if isinstance(draft.cause, int)]
     assert all(isinstance(draft.cause, int) and draft.cause < len(decision.change.events) for draft in ahead)
     assert decision.next_at is None or decision.next_at > now

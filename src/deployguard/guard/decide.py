@@ -17,8 +17,7 @@ from deployguard.guard.judge import judge
 from deployguard.guard.tell import tell_checks, tell_sources, tell_triggers, tell_waiting
 from deployguard.guard.units import guarded
 from deployguard.guard.values import Acted, Evidence, Verdict
-from deployguard.guard.waiting import Waiting, still_standing, waiting
-from deployguard.guard.wake import next_at
+from deployguard.guard.waiting import Waiting, next_at, waiting
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Move, MoveKind, ask
 from deployguard.rollout.table import find
@@ -50,8 +49,7 @@ def decide(state: State, evidence: Evidence, environment: Environment, now: date
     for move in choice.moves:
         _carry_out(recorder, move, causes, now)
     after = {unit.key: unit for unit in units(recorder.state)}
-    valid = still_standing(standings, {unit.key: unit for unit in watched}, after)
-    waits = waiting(recorder.state, valid, now)
+    waits = waiting(recorder.state, standings, watched, after, now)
     tell_waiting(recorder, waits)
     change = replace(recorder.change(), effects=runs)
     actions = tuple(replace(one, to=_percentage(recorder.state, one)) for one in choice.actions)

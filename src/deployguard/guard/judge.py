@@ -5,20 +5,25 @@ samples at hand prove is a fail, whatever else cannot be seen; a pass needs all 
 users, and sources that are up. What is read from health checks is not judged while a deploy restarts what they ask, nor
 while this machine is offline: a failing round would then say nothing about the application.
 
+`consecutiveFailures` counts failed probe rounds in a row, check by check, since the anchor. One success resets; retries
+inside a round count once; the telemetry keeps the rounds, so a restart forgets nothing. The rule fails where any check
+that it means fails it, and passes once each has had a round and none does.
+
 A trigger passes for a unit where `all` passes and, where `exposed` exists, that passes too; `others` is for blame.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from fractions import Fraction
 
-from deployguard.config.metrics import COUNTING, VITALS
-from deployguard.config.values import Environment, Mode, Trigger
+from deployguard.config.metrics import VITALS
+from deployguard.config.values import Environment, HealthCheck, Mode, Trigger
 from deployguard.flags.definitions import definitions
 from deployguard.guard import sight
-from deployguard.guard.measure import Measured, limit_of, measure
-from deployguard.guard.questions import SPLIT, day_one, question, since_of
-from deployguard.guard.rounds import judge_rounds, no_check
+from deployguard.guard.finding import Asked, Finding, Found, View
+from deployguard.guard.measure import Measured, compare, limit_of
+from deployguard.guard.questions import SPLIT, day_one, question, rounds_asked, since_of
 from deployguard.guard.sight import PROBE, Metric, Reads, metric_of
 from deployguard.guard.units import compared
 from deployguard.guard.values import (
@@ -28,11 +33,11 @@ from deployguard.guard.values import (
     Question,
     Reading,
     Result,
+    Rounds,
     SourceState,
     Verdict,
     Window,
 )
-from deployguard.guard.view import Asked, Finding, View
 from deployguard.state import State, Unit
 
 
@@ -59,8 +64,13 @@ def _judged(
     since = since_of(unit, trigger, state, view.environment, view.now)
     metric = metric_of(trigger.when)
     everyone = Asked(trigger, unit, since)
+    if metric.of_checks and not sight.checks_of(view.environment, trigger.when):
+        named = trigger.when.argument
+        detail = "no health check is configured" if named is None else f"no check {named}"
+        yield everyone, Finding(Result.INCONCLUSIVE, Cause.NOT_CONNECTED, detail=detail, source="probes")
+        return
     if metric.reads is Reads.ROUNDS:
-        yield everyone, judge_rounds(view, everyone)
+        yield everyone, _of_rounds(view, everyone)
         return
     if metric.reads is Reads.PROBES:
         yield everyone, _of_checks(view, everyone, question(trigger, PROBE, since, endpoint=trigger.when.argument))
@@ -73,7 +83,7 @@ def _judged(
     if sight.users_known(view.environment, sources):
         for flag in flags:
             for population in SPLIT:
-                asked = Asked(trigger, unit, since, flag, population)
+                asked = replace(everyone, flag=flag, population=population)
                 yield asked, _of_samples(view, asked, metric, sources)
 
 
@@ -104,6 +114,61 @@ def _verdict(asked: Asked, finding: Finding, now: datetime) -> Verdict:
     )
 
 
+# health checks
+
+
+def _of_rounds(view: View, asked: Asked) -> Finding:
+    """Failed rounds in a row of each check that the rule means, the worst one's shown."""
+    questions = rounds_asked(asked.trigger, asked.unit, view.environment, asked.since)
+    found = {query.check: view.evidence.rounds.get(query, Rounds()) for query in questions}
+    worst = max(found, key=lambda name: found[name].consecutive)
+    measured = Measured(
+        value=float(found[worst].consecutive),
+        samples=sum(rounds.total for rounds in found.values()),
+        met=compare(asked.trigger.when, Fraction(found[worst].consecutive)),
+    )
+    window = Window(from_=min(questions[0].since, view.now), to=view.now)
+    if view.blind_to_checks is not None:
+        result, cause, names = Result.INCONCLUSIVE, view.blind_to_checks, []
+    elif measured.met and found[worst].total > 0:
+        result, cause, names = Result.FAIL, None, [worst]
+    else:
+        result, cause, names = _unseen_rounds(view, asked, found)
+    return Finding(result, cause, measured, 1, None, window, "probes", ", ".join(names) or None)
+
+
+def _unseen_rounds(view: View, asked: Asked, found: Mapping[str, Rounds]) -> tuple[Result, Cause | None, list[str]]:
+    """A pass, or the checks that are in its way: those that are late, else those that were never asked."""
+
+    def late(check: HealthCheck) -> bool:
+        # A check that is asked more rarely than the window is long has two of its own intervals.
+        last = found[check.name].newest or asked.since
+        return view.now - last > max(asked.trigger.window, 2 * (check.every + check.timeout))
+
+    checks = sight.checks_of(view.environment, asked.trigger.when)
+    if names := [check.name for check in checks if late(check)]:
+        return Result.INCONCLUSIVE, Cause.STALE, names
+    if names := [name for name, rounds in found.items() if rounds.total == 0]:
+        return Result.INCONCLUSIVE, Cause.TOO_FEW, names
+    return Result.PASS, None, []
+
+
+def _of_checks(view: View, asked: Asked, probes: Question, source: str = "probes") -> Finding:
+    reading = view.reading(probes)
+    found = Found.of(asked, reading, probes.at_least, source)
+    detail = f"from {reading.count} health checks; no request source configured" if source == "checks" else None
+    if view.blind_to_checks is not None:
+        return found.inconclusive(view.blind_to_checks, view.now, detail)
+    proven = found.proven(view.now)
+    if proven is not None:
+        return found.finding(proven, detail=detail)
+    started = asked.since <= view.now - asked.trigger.window
+    return found.inconclusive(Cause.STALE if reading.count == 0 and started else Cause.TOO_FEW, view.now, detail)
+
+
+# samples
+
+
 def _unconnected(view: View, asked: Asked, metric: Metric) -> Finding:
     """No source feeds the metric. Requests have a stand-in, the health checks; nothing stands in for other samples."""
     if metric.reads is Reads.REQUESTS:
@@ -116,43 +181,22 @@ def _unconnected(view: View, asked: Asked, metric: Metric) -> Finding:
     return Finding(Result.INCONCLUSIVE, Cause.NOT_CONNECTED, detail=detail, source=_word(metric))
 
 
-def _of_checks(view: View, asked: Asked, probes: Question, source: str = "probes") -> Finding:
-    trigger = asked.trigger
-    if source == "probes" and not sight.checks_of(view.environment, trigger.when):
-        return no_check(trigger.when)
-    reading = view.reading(probes)
-    found = _Found(asked, reading, measure(trigger.when, reading, probes.at_least, trigger.window), probes.at_least)
-    detail = f"from {reading.count} health checks; no request source configured" if source == "checks" else None
-    if view.blind_to_checks is not None:
-        return found.inconclusive(view.blind_to_checks, view.now, detail, source)
-    proven = found.proven(view.now)
-    if proven is not None:
-        return found.as_(proven, detail, source)
-    return found.inconclusive(_quiet_checks(view, asked, reading), view.now, detail, source)
-
-
-def _quiet_checks(view: View, asked: Asked, reading: Reading) -> Cause:
-    started = asked.since <= view.now - asked.trigger.window
-    return Cause.STALE if reading.count == 0 and started else Cause.TOO_FEW
-
-
 def _of_samples(view: View, asked: Asked, metric: Metric, sources: tuple[SourceState, ...]) -> Finding:
     trigger = asked.trigger
     query = question(trigger, metric, asked.since, asked.flag, asked.population, trigger.when.argument)
-    reading = view.reading(query)
-    found = _Found(asked, reading, measure(trigger.when, reading, query.at_least, trigger.window), query.at_least)
+    found = Found.of(asked, view.reading(query), query.at_least, _word(metric))
     proven = found.proven(view.now)
     if proven is Result.FAIL:
-        return found.as_(proven, None, _word(metric))
+        return found.finding(proven)
     why = sight.down(sources, view.environment, view.evidence, trigger.window, view.now)
-    quiet = _quiet(view, asked, metric, sources, reading)
+    quiet = _quiet(view, asked, metric, sources, found.reading)
     if view.evidence.offline and (why or quiet):
-        return found.inconclusive(Cause.WATCHER_OFFLINE, view.now, None, _word(metric))
+        return found.inconclusive(Cause.WATCHER_OFFLINE, view.now)
     if why is not None:
-        return found.inconclusive(Cause.SOURCE_DOWN, view.now, why, _word(metric))
+        return found.inconclusive(Cause.SOURCE_DOWN, view.now, why)
     if proven is not None:
-        return found.as_(proven, None, _word(metric))
-    return found.inconclusive(quiet or Cause.TOO_FEW, view.now, None, _word(metric))
+        return found.finding(proven)
+    return found.inconclusive(quiet or Cause.TOO_FEW, view.now)
 
 
 def _quiet(
@@ -163,13 +207,13 @@ def _quiet(
         return None
     trigger = asked.trigger
     opened = view.now - trigger.window
-    silence = Cause.NO_TRAFFIC if metric.reads is Reads.REQUESTS else Cause.STALE
     everyone = view.reading(question(trigger, metric, asked.since, endpoint=trigger.when.argument))
     if everyone.count == 0:
-        seen = sight.newest(sources)
+        seen = max((source.newest for source in sources if source.newest is not None), default=None)
         # Just after an anchor there may be traffic that is no evidence: then samples are few, not missing.
-        moving = asked.since > opened and (trigger.when.argument is not None or (seen is not None and seen >= opened))
-        return Cause.TOO_FEW if moving else silence
+        if asked.since > opened and (trigger.when.argument is not None or (seen is not None and seen >= opened)):
+            return Cause.TOO_FEW
+        return Cause.NO_TRAFFIC if metric.reads is Reads.REQUESTS else Cause.STALE
     # Until everyone's samples would do, it is too early to say that nobody was split.
     split = asked.population is not Population.ALL and everyone.count >= max(1, trigger.min_samples)
     return Cause.NO_EXPOSURE if split else Cause.TOO_FEW
@@ -179,57 +223,3 @@ def _word(metric: Metric) -> str:
     if metric.reads is Reads.REQUESTS:
         return "requests"
     return "vitals" if metric.feed in VITALS else "samples"
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A reading with its measure: what it proves, and what it still needs."""
-
-    asked: Asked
-    reading: Reading
-    measured: Measured
-    needed: int
-
-    def proven(self, now: datetime) -> Result | None:
-        """A pass or a fail; None where the samples are too few for either."""
-        trigger = self.asked.trigger
-        if self._users_missing:
-            return None
-        if trigger.when.function in COUNTING:
-            # A count is of a whole window: before one has passed it can only be too high already.
-            full = self.measured.samples > 0 and self.asked.since <= now - trigger.window
-        else:
-            full = self.measured.samples >= max(1, self.needed)
-        if full:
-            return Result.FAIL if self.measured.met else Result.PASS
-        return Result.FAIL if self.measured.certain else None
-
-    @property
-    def _users_missing(self) -> bool:
-        # Where no sample carries an id users cannot be counted, and everyone is judged by samples alone.
-        return 0 < self.reading.users < self.asked.trigger.min_users
-
-    def as_(self, result: Result, detail: str | None, source: str) -> Finding:
-        return Finding(result, None, self.measured, self.needed, None, self._window, source, detail)
-
-    def inconclusive(self, cause: Cause, now: datetime, detail: str | None, source: str) -> Finding:
-        ready = self._ready(now) if cause is Cause.TOO_FEW else None
-        if cause is Cause.TOO_FEW and self._users_missing and self.measured.samples >= self.needed:
-            detail = f"{self.reading.users} of {self.asked.trigger.min_users} users"
-        return Finding(Result.INCONCLUSIVE, cause, self.measured, self.needed, ready, self._window, source, detail)
-
-    def _ready(self, now: datetime) -> datetime | None:
-        """About when enough samples will be there, by the rate of late."""
-        trigger = self.asked.trigger
-        if trigger.when.function in COUNTING:
-            return self.asked.since + trigger.window
-        missing = self.needed - self.measured.samples
-        if self.reading.rate_per_s <= 0 or missing <= 0:
-            return None
-        return max(now, self.asked.since) + timedelta(seconds=missing / self.reading.rate_per_s)
-
-    @property
-    def _window(self) -> Window | None:
-        if self.reading.count == 0:
-            return None
-        return Window(from_=self.reading.start, to=self.reading.end)

@@ -3,21 +3,27 @@
 For each guarded unit and trigger: everyone since the unit's anchor, and where its users can be compared the users who
 have the flag and those who do not. Where no unit is guarded each trigger is still asked for everyone, so that a fault
 alerts.
+
+Theory of operation. Samples are kept in buckets of ten seconds, so nothing can be cut finer. The anchor of a unit is
+the moment since which its users have seen the same thing; the bucket that holds the anchor has samples of both kinds.
+So a window starts at the first bucket edge at or after the anchor, and at most ten seconds are not looked at. A
+trigger's `warmUp` comes on top: a cold cache is no fault. A window is the last `window` up to now; where that holds at
+least one sample but fewer than it needs it grows backwards, bucket by bucket, and never past this start.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from deployguard.config.metrics import COUNTING
 from deployguard.config.values import Environment, Trigger
 from deployguard.flags.definitions import definitions
 from deployguard.guard.sight import PROBE, REQUESTS, Metric, Reads, check_at, checks_of, configured, metric_of
 from deployguard.guard.units import compared, guarded
-from deployguard.guard.values import Population, Question, Questions, RoundsQuestion
-from deployguard.guard.windows import edge_at_or_after, start_of
+from deployguard.guard.values import BUCKET, Population, Question, Questions, RoundsQuestion
 from deployguard.state import State, Unit, units
 
 SPLIT = (Population.EXPOSED, Population.OTHERS)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def questions(state: State, environment: Environment, now: datetime) -> Questions:
@@ -101,3 +107,24 @@ def _asked(trigger: Trigger, since: datetime, flags: tuple[str, ...], environmen
         probes = day_one(trigger, since, environment)
         if probes is not None:
             yield probes
+
+
+def edge_before(at: datetime) -> datetime:
+    """The last bucket edge at or before `at`."""
+    return _EPOCH + (at - _EPOCH) // BUCKET * BUCKET
+
+
+def edge_at_or_after(at: datetime) -> datetime:
+    """The first bucket edge at or after `at`."""
+    edge = edge_before(at)
+    return edge if edge == at else edge + BUCKET
+
+
+def edge_after(at: datetime) -> datetime:
+    """The next bucket edge, strictly after `at`."""
+    return edge_before(at) + BUCKET
+
+
+def start_of(anchor: datetime, warm_up: timedelta) -> datetime:
+    """Where the samples of a unit begin to be evidence for a trigger."""
+    return edge_at_or_after(edge_at_or_after(anchor) + warm_up)

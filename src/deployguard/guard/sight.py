@@ -107,10 +107,6 @@ def checks_pass(environment: Environment, evidence: Evidence) -> bool:
     return bool(rounds) and all(found.ok for found in rounds)
 
 
-def newest(sources: tuple[SourceState, ...]) -> datetime | None:
-    return max((source.newest for source in sources if source.newest is not None), default=None)
-
-
 def checks_of(environment: Environment, condition: Condition) -> tuple[HealthCheck, ...]:
     """The checks that a condition means: the one it names, or all."""
     if condition.argument is None:

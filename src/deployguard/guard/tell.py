@@ -149,7 +149,9 @@ def tell_waiting(recorder: Recorder, waits: Mapping[str, Waiting]) -> None:
             "step": step_of(rollout, recorder.state.flag(lead).percentage),
             "waitsFor": str(wait.waits_for),
             "until": _time(wait.until),
-            "text": wait.text,
+            "pausedBy": rollout.paused_by,
+            "trigger": rollout.trigger if rollout.paused_by is PausedBy.TRIGGER else None,
+            "verdicts": [to_json(verdict) for verdict in wait.verdicts],
         }
         _record(recorder, "rollout.waiting", data, key, str(wait.waits_for))
 

@@ -264,7 +264,9 @@ def test_a_step_that_is_ready_is_not_taken_when_its_requirement_is_taken_back_in
     assert after.rollouts["lead"].phase is Phase.ROLLED_BACK
     assert (after.rollouts["rider"].phase, after.flag("rider").percentage) == (Phase.PAUSED, 500)
     assert "rollout.advanced" not in [draft.type for draft in decision.change.events]
-    assert decision.waiting["rider"].text == "paused: a flag that it requires was taken back"
+    assert decision.waiting["rider"].waits_for == "person"
+    (told,) = [draft for draft in decision.change.events if draft.type == "rollout.waiting"]
+    assert told.data["pausedBy"] == "requirement"
 
 
 def test_a_take_back_keeps_all_that_was_judged_of_its_unit() -> None:

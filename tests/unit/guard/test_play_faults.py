@@ -193,7 +193,8 @@ def test_a_source_that_goes_down_holds_the_rollout_and_it_goes_on_by_itself() ->
     assert play.percentage(HEAVY_FLAG) == 500
     assert play.decision is not None
     waiting = play.decision.waiting[HEAVY_FLAG]
-    assert (waiting.waits_for, "Permission denied" in waiting.text) == ("source", True)
+    assert waiting.waits_for == "source"
+    assert all("Permission denied" in (verdict.detail or "") for verdict in waiting.verdicts)
     assert [draft.data["source"] for draft in play.told("source.lost")] == ["nginx"]
     play.run(START + 31 * H, 10 * MINUTE)
     assert play.percentage(HEAVY_FLAG) == 1500
@@ -216,7 +217,7 @@ def test_beyond_max_wait_it_says_once_that_it_waits_for_a_person() -> None:
     play.run(START + 79 * H, 30 * MINUTE)
     asks = [(at - START, draft) for at, draft in play.journal if draft.data.get("waitsFor") == "person"]
     assert [at for at, _ in asks] == [48 * H + 30 * MINUTE]
-    assert "Permission denied" in asks[0][1].data["text"]
+    assert "Permission denied" in asks[0][1].data["verdicts"][0]["detail"]
     play.run(START + 81 * H, 30 * MINUTE)
     assert play.percentage(HEAVY_FLAG) == 1500
 

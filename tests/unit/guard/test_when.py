@@ -7,11 +7,10 @@ import pytest
 
 from deployguard.config.values import OnInconclusive, Targeting
 from deployguard.guard.clock import settle
-from deployguard.guard.questions import questions
+from deployguard.guard.questions import edge_after, edge_at_or_after, questions, start_of
 from deployguard.guard.units import guarded
 from deployguard.guard.values import Evidence
-from deployguard.guard.wake import next_at
-from deployguard.guard.windows import edge_after, edge_at_or_after, start_of
+from deployguard.guard.waiting import next_at
 from deployguard.rollout.moves import MoveKind
 from deployguard.state import LogHead, Phase
 from support.play import HEAVY_FLAG, MARIA, MINUTE, OTHER_FLAG, ROBOT, TRIGGERS, H, Play, on_inconclusive, prod
@@ -153,7 +152,7 @@ def test_a_paused_rollout_waits_for_a_person_and_says_why() -> None:
     play.run(START + MINUTE, MINUTE)
     play.by_hand(MoveKind.PAUSE, HEAVY_FLAG)
     waiting = play.tick().waiting[HEAVY_FLAG]
-    assert (waiting.waits_for, waiting.until, waiting.text) == ("person", None, "paused by a person")
+    assert (waiting.waits_for, waiting.until, waiting.verdicts) == ("person", None, ())
     assert [draft.data["waitsFor"] for draft in play.told("rollout.waiting")] == ["hold"]
 
 
@@ -161,9 +160,9 @@ def test_a_rollout_that_a_trigger_paused_waits_for_a_person_and_tells_it_once() 
     play = Play(World(faults=[Fault(HEAVY_FLAG, since=START + H, slower=40.0)]))
     play.start(HEAVY_FLAG)
     play.run(START + H + 5 * MINUTE, MINUTE)
-    assert play.decision is not None
-    assert play.decision.waiting[HEAVY_FLAG].text == "paused by slow-response"
-    assert [draft.data["waitsFor"] for draft in play.told("rollout.waiting")] == ["hold", "person"]
+    told = play.told("rollout.waiting")
+    assert [draft.data["waitsFor"] for draft in told] == ["hold", "person"]
+    assert (told[1].data["pausedBy"], told[1].data["trigger"]) == ("trigger", "slow-response")
 
 
 def test_while_the_hold_runs_it_waits_for_that_until_its_end() -> None:
@@ -180,7 +179,7 @@ def test_when_the_hold_is_over_it_waits_for_samples_and_says_of_what() -> None:
     assert play.decision is not None
     waiting = play.decision.waiting[HEAVY_FLAG]
     assert waiting.waits_for == "samples"
-    assert waiting.text.startswith("poor-web-vitals: ")
+    assert [verdict.trigger for verdict in waiting.verdicts] == ["poor-web-vitals"]
     assert play.percentage(HEAVY_FLAG) == 500
 
 

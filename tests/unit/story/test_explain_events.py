@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tales import CET, CI, FLAG, LCP_WAITS, MARIA, NOW, OTHER, OTHERS, PASSED, ROBOT, Tale, event, verdict
 
 from deployguard.codec import to_json
-from deployguard.guard.values import Population
+from deployguard.guard.values import Cause, Population
 from deployguard.rollout import release
 from deployguard.rollout.moves import MoveKind
 from deployguard.state import Actor, CommandRun, Event, ReleasePhase, Via
@@ -206,8 +207,17 @@ def test_a_fault_of_everyone_is_told_as_such() -> None:
         ("source.recovered", {"source": "nginx"}, "source nginx writes again"),
         (
             "rollout.waiting",
-            {"rollout": FLAG, "step": 3, "waitsFor": "samples", "text": "poor-web-vitals: 31 of 50 samples"},
-            "trust_social_proof waits for data at step 3: poor-web-vitals: 31 of 50 samples",
+            {
+                "rollout": FLAG,
+                "step": 3,
+                "waitsFor": "samples",
+                "until": "2026-11-24T13:40:00Z",
+                "verdicts": [to_json(LCP_WAITS)],
+            },
+            (
+                "trust_social_proof waits for data at step 3: poor-web-vitals: 31 of 50 samples, "
+                "about until 2026-11-24T13:40:00Z"
+            ),
         ),
         (
             "rollout.waiting",
@@ -216,13 +226,26 @@ def test_a_fault_of_everyone_is_told_as_such() -> None:
         ),
         (
             "rollout.waiting",
-            {"rollout": FLAG, "step": 3, "waitsFor": "source", "text": "nginx: gone"},
-            "trust_social_proof holds at step 3, no data is never good news: nginx: gone",
+            {
+                "rollout": FLAG,
+                "step": 3,
+                "waitsFor": "source",
+                "verdicts": [to_json(replace(LCP_WAITS, cause=Cause.SOURCE_DOWN, detail="nginx: gone"))],
+            },
+            "trust_social_proof holds at step 3, no data is never good news: poor-web-vitals: nginx: gone",
         ),
         (
             "rollout.waiting",
-            {"rollout": FLAG, "step": 3, "waitsFor": "person", "text": "waited longer than maxWait"},
-            "trust_social_proof waits for a person at step 3: waited longer than maxWait",
+            {"rollout": FLAG, "step": 3, "waitsFor": "person", "verdicts": [to_json(LCP_WAITS)]},
+            (
+                "trust_social_proof waits for a person at step 3: waited longer than maxWait; "
+                "poor-web-vitals: 31 of 50 samples"
+            ),
+        ),
+        (
+            "rollout.waiting",
+            {"rollout": FLAG, "step": 3, "waitsFor": "person", "pausedBy": "trigger", "trigger": "slow"},
+            "trust_social_proof waits for a person at step 3: paused by slow",
         ),
         (
             "rollout.paused",

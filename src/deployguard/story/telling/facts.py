@@ -109,6 +109,10 @@ class Facts:
     def verdict(self, key: str = "verdict") -> Verdict | None:
         return verdict_of(self.data.get(key))
 
+    def verdicts(self) -> tuple[Verdict, ...]:
+        found = self.data.get("verdicts")
+        return tuple(one for one in map(verdict_of, found if isinstance(found, list) else ()) if one is not None)
+
     def evidence(self) -> str | None:
         """The rule with its value, its samples and the contrast; None where no verdict led here."""
         verdict = self.verdict()

@@ -1,5 +1,8 @@
 """What happens to rollouts and single flags, and what a rollback or its undo did to several."""
 
+from dataclasses import replace
+
+from deployguard.plain import clean
 from deployguard.story.numbers import counted
 from deployguard.story.telling.facts import UNKNOWN, Explanation, Facts, clause, told
 from deployguard.story.verdicts import cause_words
@@ -129,10 +132,10 @@ def taken_back(facts: Facts) -> Explanation:
 
 
 def waiting(facts: Facts) -> Explanation:
-    name, step, text = name_of(facts), facts.whole("step"), facts.maybe("text")
+    name, step, because = name_of(facts), facts.whole("step"), _why_it_waits(facts)
     at = f" at step {step}" if step is not None else ""
     until = facts.moment("until")
-    reason = f": {text}" if text else ""
+    reason = f": {because}" if because else ""
     match facts.maybe("waitsFor"):
         case "hold":
             said = f"{name} holds{at}" + (f" until {until}" if until else "")
@@ -147,6 +150,24 @@ def waiting(facts: Facts) -> Explanation:
         case other:
             said = f"{name} waits{at}" + (f" for {other}" if other else "") + reason
     return told(said)
+
+
+def _why_it_waits(facts: Facts) -> str:
+    """Who paused it; or the verdicts that hold it, without their estimates: the event has one for all."""
+    match facts.maybe("pausedBy"):
+        case "trigger":
+            return f"paused by {facts.maybe('trigger') or 'a trigger'}"
+        case "requirement":
+            return "paused, as a flag that it requires was taken back"
+        case "inconclusive":
+            return "paused, too little data"
+        case "person":
+            return "paused by a person"
+    words = ["waited longer than maxWait"] if facts.maybe("waitsFor") == "person" else []
+    for verdict in facts.verdicts():
+        cause = cause_words(replace(verdict, ready_at=None), facts.zone, facts.event.time)
+        words.append(f"{clean(verdict.trigger)}: {cause}" if cause else f"{clean(verdict.trigger)} fails")
+    return "; ".join(words)
 
 
 def anchored(facts: Facts) -> Explanation:
