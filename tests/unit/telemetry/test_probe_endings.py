@@ -17,7 +17,7 @@ from deployguard.telemetry.probes import probe_all, probe_connectivity
 
 NOW = datetime(2026, 11, 24, 14, 32, 10, tzinfo=UTC)
 TIMEOUT = timedelta(seconds=0.5)
-SPARE_S = 1.0
+SPARE_S = 3.0  # of a machine that has other things to do
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 ZIPPED = HEAD + b"Content-Encoding: gzip\r\n"
@@ -94,7 +94,7 @@ def test_a_server_that_never_ends_its_answer_is_a_time_out(answer: Iterator[byte
     ],
     ids=["endless body", "endless headers", "no gzip", "a gzip bomb", "a good gzip"],
 )
-def test_of_an_answer_only_so_much_is_looked_at(answer: Iterator[bytes], ok: bool, why: str | None) -> None:  # noqa: FBT001
+def test_of_an_answer_only_so_much_is_looked_at(answer: Iterator[bytes], ok: bool, why: str | None) -> None:
     found, took = asked(answer)
     assert took < TIMEOUT.total_seconds() + SPARE_S
     assert (found.ok, found.why) == (ok, why), found
