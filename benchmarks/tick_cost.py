@@ -9,7 +9,6 @@ rounds and the exposure. The two are measured by turns in one run; the figures a
 """
 
 import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -19,9 +18,9 @@ from deployguard.config.values import Environment, Flag, Strategy
 from deployguard.flags.evaluate import compile_flags
 from deployguard.guard.values import CheckRound, Population, Question, Questions, RoundsQuestion, SampleKind
 from deployguard.state import FlagState
+from deployguard.telemetry.batch import Batch
 from deployguard.telemetry.exposer import Exposer
 from deployguard.telemetry.metrics import MetricStore
-from deployguard.telemetry.samples import NumberSample, RequestSample, Sample
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -45,26 +44,26 @@ def exposer() -> Exposer:
     return Exposer(rules, {"f": SINCE}, retention=2 * DAYS * DAY, revision=1)
 
 
-def samples(since: datetime, until: datetime, every: timedelta) -> Iterator[Sample]:
+def add_samples(metrics: MetricStore, since: datetime, until: datetime, every: timedelta) -> None:
+    batch = Batch(exposer(), until)
     at, number = since, 0
     while at < until:
         user = f"u{number % 997}"
-        yield RequestSample(
-            at, PATHS[number % len(PATHS)], 500 if number % 200 == 0 else 200, 20.0 + number % 300, user
-        )
+        status = 500 if number % 200 == 0 else 200
+        batch.request(at.timestamp(), PATHS[number % len(PATHS)], status, 20.0 + number % 300, user)
         if number % 50 == 0:
-            yield NumberSample(at, "lcp", 1_800.0 + number % 900, "/", user)
+            batch.number(at.timestamp(), "lcp", 1_800.0 + number % 900, "/", user)
         at, number = at + every, number + 1
+    metrics.write(batch, source="log")
 
 
 def fill(metrics: MetricStore, days: int) -> None:
-    exposed = exposer()
     for day in range(days, 0, -1):
         begin = NOW - HOUR - day * DAY
-        metrics.add(samples(begin, begin + DAY, timedelta(seconds=15)), source="log", exposer=exposed, now=begin + DAY)
+        add_samples(metrics, begin, begin + DAY, timedelta(seconds=15))
         metrics.roll_up(begin + DAY, 2 * DAYS * DAY)
         metrics.add_rounds(rounds(begin, begin + DAY), begin + DAY)
-    metrics.add(samples(NOW - HOUR, NOW, timedelta(seconds=0.2)), source="log", exposer=exposed, now=NOW)
+    add_samples(metrics, NOW - HOUR, NOW, timedelta(seconds=0.2))
     metrics.add_rounds(rounds(NOW - HOUR, NOW), NOW)
     metrics.roll_up(NOW, 2 * DAYS * DAY)
 

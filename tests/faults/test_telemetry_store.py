@@ -19,7 +19,8 @@ from deployguard.guard.values import CheckRound
 from deployguard.state import State
 from deployguard.telemetry.gather import gather
 from deployguard.telemetry.metrics import MetricStore
-from deployguard.telemetry.samples import RequestSample
+from support.samples import RequestSample
+from support.samples import add as put
 
 NOW = datetime.now(UTC)  # a file is set aside at the machine's own time
 SPAN = timedelta(minutes=5)
@@ -40,7 +41,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def add(metrics: MetricStore, many: int = 1) -> None:
-    metrics.add([RequestSample(NOW, "/", 200)] * many, source="app", exposer=None, now=NOW)
+    put(metrics, [RequestSample(NOW, "/", 200)] * many, source="app", exposer=None, now=NOW)
 
 
 def counted(metrics: MetricStore) -> int:
@@ -50,7 +51,8 @@ def counted(metrics: MetricStore) -> int:
 def filled(path: Path) -> None:
     with MetricStore(path) as metrics:
         for number in range(50):
-            metrics.add(
+            put(
+                metrics,
                 [RequestSample(NOW, f"/{number}", 200, float(took)) for took in range(40)],
                 source="app",
                 exposer=None,
@@ -219,13 +221,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from deployguard.errors import DeployguardError
 from deployguard.telemetry.metrics import MetricStore
-from deployguard.telemetry.samples import RequestSample
+sys.path.insert(0, sys.argv[3])
+from support.samples import RequestSample, add
 now = datetime.fromisoformat(sys.argv[2])
 metrics = MetricStore(Path(sys.argv[1]))
 try:
     for number in range(10_000):
         samples = [RequestSample(now, f"/{number}", 200, float(took)) for took in range(40)]
-        metrics.add(samples, source="app", exposer=None, now=now, position={"at": number})
+        add(metrics, samples, source="app", exposer=None, now=now, position={"at": number})
 except DeployguardError as error:
     print(error.problem.code, number)
 """
@@ -238,7 +241,7 @@ def test_a_full_disk_is_said_and_what_was_written_stands(path: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 
-    command = [sys.executable, "-c", FULL, str(path), NOW.isoformat()]
+    command = [sys.executable, "-c", FULL, str(path), NOW.isoformat(), str(Path(__file__).parents[1])]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, preexec_fn=limited, timeout=60)
     code, failed_at = answer.stdout.split()
     assert code == Code.STATE_LOCKED
@@ -255,7 +258,7 @@ def test_threads_may_share_a_store(path: Path) -> None:
         threads += [Thread(target=lambda: [metrics.last_rounds() for _ in range(20)])]
         for thread in threads:
             thread.start()
-        metrics.add_round(CheckRound(check="api", ok=True, at=NOW), NOW)
+        metrics.add_rounds([CheckRound(check="api", ok=True, at=NOW)], NOW)
         for thread in threads:
             thread.join()
         assert counted(metrics) == 80

@@ -17,8 +17,7 @@ from deployguard.effects.courier import Courier, deliver
 from deployguard.errors import DeployguardError
 from deployguard.state import Actor, Change, Draft, Effect, EffectKind, Event, State, Via
 from deployguard.store.files import FileStore
-from deployguard.telemetry.metrics import MetricStore
-from deployguard.telemetry.samples import Attempt
+from deployguard.telemetry.metrics import Attempt, MetricStore
 from support.receiver import Receiver, receiving
 
 NOW = datetime(2026, 11, 24, 13, 31, 50, tzinfo=UTC)

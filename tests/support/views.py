@@ -60,7 +60,7 @@ from deployguard.story.headline import Headline
 from deployguard.story.history import HistoryRow
 from deployguard.story.report import Report
 from deployguard.story.report.values import Outcome, ReportAct, ReportRollout, ReportStep
-from deployguard.telemetry.samples import EndpointFigures
+from deployguard.telemetry.reading import EndpointFigures
 
 NOW = datetime(2026, 11, 24, 13, 32, 10, tzinfo=UTC)
 ZONE = timezone(timedelta(hours=1))

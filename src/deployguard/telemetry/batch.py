@@ -9,6 +9,7 @@ the guard counts.
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from deployguard.guard.histogram import bin_of
@@ -16,13 +17,44 @@ from deployguard.guard.values import SampleKind
 from deployguard.telemetry.cache import Remembered
 from deployguard.telemetry.endpoints import OTHER, Endpoints
 from deployguard.telemetry.exposer import KEPT, Arms, Exposer
-from deployguard.telemetry.samples import Counted
 
 WIDTH = 10  # seconds of the finest bucket
 FUTURE = timedelta(seconds=60)
 REQUEST = "request"
 MOST_PATHS = 5_000  # different endpoints that one batch tells apart
 _BINS_REMEMBERED = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What became of a batch. `skipped` are lines that are no samples; `reason` says why the first one was not."""
+
+    accepted: int = 0
+    requests: int = 0
+    numbers: int = 0
+    with_user: int = 0
+    dropped_future: int = 0  # more than 60 s in the future
+    dropped_old: int = 0  # older than what is kept
+    lines: int = 0
+    skipped: int = 0
+    reason: str | None = None
+    error: str | None = None  # why the source could not be read
+    left: int = 0  # bytes that wait for the next call
+
+    def __add__(self, other: "Counted") -> "Counted":
+        return Counted(
+            accepted=self.accepted + other.accepted,
+            requests=self.requests + other.requests,
+            numbers=self.numbers + other.numbers,
+            with_user=self.with_user + other.with_user,
+            dropped_future=self.dropped_future + other.dropped_future,
+            dropped_old=self.dropped_old + other.dropped_old,
+            lines=self.lines + other.lines,
+            skipped=self.skipped + other.skipped,
+            reason=self.reason or other.reason,
+            error=other.error or self.error,
+            left=other.left,
+        )
 
 
 class Cell:

@@ -17,8 +17,7 @@ from pathlib import Path
 from weakref import finalize
 
 from deployguard.errors import Code, DeployguardError, fail
-from deployguard.telemetry.instants import from_us, to_us
-from deployguard.telemetry.schema import TABLES, VERSION
+from deployguard.telemetry.schema import TABLES, VERSION, from_us, to_us
 
 BUSY_S = 10.0
 _STAMP = "%Y%m%dT%H%M%SZ"

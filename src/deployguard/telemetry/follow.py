@@ -12,16 +12,13 @@ from datetime import datetime
 from pathlib import Path
 
 from deployguard.config.values import Source
-from deployguard.telemetry.batch import Batch
+from deployguard.telemetry.batch import Batch, Counted
 from deployguard.telemetry.exposer import Exposer
-from deployguard.telemetry.lines import LONGEST, Parse, parser_of
+from deployguard.telemetry.lines import LONGEST, FormatError, NotALineError, Parse
 from deployguard.telemetry.logfile import LogFile, Mark
-from deployguard.telemetry.logformat import FormatError
-from deployguard.telemetry.metrics import MetricStore
-from deployguard.telemetry.parsed import NotALineError
+from deployguard.telemetry.logformat import parser_of
+from deployguard.telemetry.metrics import MetricStore, OvertakenError
 from deployguard.telemetry.rotation import Files, Position, find_files, may_go, words
-from deployguard.telemetry.samples import Counted
-from deployguard.telemetry.writing import OvertakenError
 
 MOST_BYTES = 32_000_000  # of one call
 CHUNK = 16_000_000  # of one transaction

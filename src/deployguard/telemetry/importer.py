@@ -10,6 +10,7 @@ count. Where no line is one, nothing is written and the error is raised.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from deployguard.config.metrics import VITALS
@@ -17,12 +18,9 @@ from deployguard.errors import Code, DeployguardError, Place, Problem
 from deployguard.guard.values import CheckRound
 from deployguard.telemetry.batch import Batch
 from deployguard.telemetry.exposer import Exposer
-from deployguard.telemetry.instants import from_s
-from deployguard.telemetry.jsonlines import time_of, tree_of, word_of
-from deployguard.telemetry.lines import LONGEST
+from deployguard.telemetry.lines import LONGEST, NotALineError, milliseconds, status_of, time_of, tree_of, word_of
 from deployguard.telemetry.metrics import MetricStore
-from deployguard.telemetry.parsed import NotALineError, milliseconds, status_of
-from deployguard.telemetry.samples import ImportResult
+from deployguard.telemetry.schema import from_s
 
 SOURCE = "import"
 TOLD = 10  # lines that are no samples, told one by one
@@ -32,6 +30,21 @@ _WHYS = ("dns", "refused", "tls", "timeout", "status", "body")
 _LONGEST_NAME = 200
 
 Tree = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportResult:
+    """What `monitoring import` took. `problem` lists up to ten lines that are no samples, with number and reason."""
+
+    accepted: int = 0
+    refused: int = 0
+    dropped_future: int = 0
+    dropped_old: int = 0
+    requests: int = 0
+    vitals: int = 0
+    probes: int = 0
+    with_user: int = 0
+    problem: Problem | None = None
 
 
 class _Import:

@@ -1,13 +1,35 @@
-"""An nginx `log_format` as one regular expression over bytes.
+"""An nginx `log_format` as one regular expression over bytes, and what reads lines by it.
 
 Theory of operation. Every variable ends where the text behind it begins for the first time, and what was matched is
 never tried again (possessive and atomic groups), so a line costs time in proportion to its length, whatever is in it.
+Times, paths and statuses repeat from line to line, so what they mean is looked up, not worked out again.
 Between quotes a backslash takes the next character with it: nginx writes `"` as `\\x22`, others as `\\"`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+
+from deployguard.config.values import Source
+from deployguard.telemetry.cache import Remembered
+from deployguard.telemetry.lines import (
+    ROLES,
+    Field,
+    FormatError,
+    NotALineError,
+    Number,
+    Parse,
+    Parsed,
+    factor,
+    field,
+    finite,
+    from_local,
+    json_parser,
+    measured,
+    numbers_in,
+    read_time,
+)
 
 COMBINED = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
@@ -62,10 +84,6 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "region": ("geoip2_data_region_code", "geoip_region"),
 }
 """Which variable has what, the best first; a source's `fields` say otherwise."""
-
-
-class FormatError(Exception):
-    """A format or its fields that no request can be read from; says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +156,122 @@ def _value(name: str, before: str, behind: str, *, last: bool) -> str:
     if len(behind) == 1 or name in _WITHOUT_SPACES:
         return f"(?:[^{re.escape(quote)}]*+)"
     return f"(?:.*?)(?={re.escape(behind)})"
+
+
+_NONE = (b"", b"-")
+_ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+_ESCAPES = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"f": b"\f"}
+
+
+def text_parser(spelling: str, fields: Mapping[str, Field]) -> Callable[[bytes], Parsed]:
+    roles: dict[str, str | None] = dict.fromkeys(ROLES)
+    own = numbers_in(fields)
+    roles.update({role: name for role, (name, _) in fields.items() if role in ROLES or role in own})
+    found = layout(spelling, roles)
+    variable = found.variables.get
+    match, order = found.pattern.fullmatch, found.order
+    time_of = Remembered(_local_bytes if variable("time") == "time_local" else _time_bytes)
+    path_of = Remembered(_request_bytes if variable("path") == "request" else _text_bytes)
+    status_of = Remembered(_status_bytes)
+    duration_of = Remembered(_seconds_bytes(variable("duration"), fields.get("duration")))
+    word_of = Remembered(_text_bytes)
+    names = tuple((role, factor(spelt)) for role, spelt in own.items())
+
+    def parse(line: bytes, /) -> Parsed:
+        matched = match(line)
+        if matched is None:
+            raise NotALineError("a line that does not fit the format")
+        time, path, status, duration, user, country, region, *numbers = matched.group(*order)
+        return (
+            time_of[time],
+            path_of[path.partition(b"?")[0]],
+            status_of[status],
+            duration_of[duration],
+            None if user in _NONE else _text_bytes(user),
+            word_of[country],
+            word_of[region],
+            _numbers_bytes(names, numbers) if numbers else (),
+        )
+
+    return parse
+
+
+def _local_bytes(raw: bytes) -> float:
+    try:
+        return from_local(raw.decode("ascii"))
+    except (ValueError, IndexError, OverflowError):
+        raise NotALineError("a time that is none") from None
+
+
+def _time_bytes(raw: bytes) -> float:
+    try:
+        return read_time(raw.decode("ascii"))
+    except (ValueError, IndexError, OverflowError):
+        raise NotALineError("a time that is none") from None
+
+
+def _text_bytes(raw: bytes) -> str | None:
+    if raw in _NONE:
+        return None
+    # Bytes first: nginx writes each byte of `é` on its own, as `\xC3\xA9`.
+    plain = _ESCAPED.sub(_unescaped, raw) if b"\\" in raw else raw
+    return plain.decode("utf-8", "surrogateescape")
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    if match[1]:
+        return bytes((int(match[1], 16),))
+    if match[2]:
+        return chr(int(match[2], 16)).encode("utf-8", "surrogatepass")
+    return _ESCAPES.get(match[3], match[3])
+
+
+def _request_bytes(raw: bytes) -> str | None:
+    """`GET /lofts/42 HTTP/1.1`, its query cut off; anything else that a client sent has no path."""
+    parts = raw.split(b" ")
+    return _text_bytes(parts[1]) if len(parts) in (2, 3) else None
+
+
+def _status_bytes(raw: bytes) -> int | None:
+    if raw in _NONE:
+        return None
+    if len(raw) <= 3 and raw.isdigit():
+        return int(raw)
+    raise NotALineError("a status that is none")
+
+
+def _seconds_bytes(variable: str | None, field: Field | None) -> Callable[[bytes], float | None]:
+    """Milliseconds. An upstream's time may be several, one a server that was asked: all of them were waited for."""
+    if field is not None and not field[1] and variable not in ("request_time", "upstream_response_time"):
+        raise FormatError(f'fields.duration "{field[0]}" has no unit: "{field[0]} ms" or "{field[0]} s"')
+    scale = factor(field) if field is not None and field[1] else 1000.0
+
+    def read(raw: bytes) -> float | None:
+        parts = [part for part in re.split(rb"[ ,:]+", raw) if part not in _NONE]
+        try:
+            values = [float(part) for part in parts]
+        except ValueError:
+            raise NotALineError("a duration that is none") from None
+        return measured(sum(values) * scale) if values else None
+
+    return read
+
+
+def _numbers_bytes(names: Iterable[tuple[str, float]], raw: Iterable[bytes]) -> tuple[Number, ...]:
+    out = []
+    for (name, scale), text in zip(names, raw, strict=True):
+        value = finite(text.decode("ascii", "replace"))
+        if value is not None:
+            out.append((name, value * scale))
+    return tuple(out)
+
+
+def parser_of(source: Source) -> Parse:
+    """What reads this source's lines. Raises FormatError where they could not tell a request."""
+    return _parser(source.format, tuple(source.fields.items()))
+
+
+@lru_cache(maxsize=32)
+def _parser(spelling: str, fields: tuple[tuple[str, str], ...]) -> Parse:
+    wanted = {name: field(name, text) for name, text in fields}
+    return json_parser(wanted) if spelling == "json" else text_parser(spelling, wanted)

@@ -7,6 +7,7 @@ bounded time and then says `state-locked`.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from sqlite3 import Connection
@@ -28,13 +29,30 @@ from deployguard.guard.values import (
     SampleKind,
     SourceState,
 )
-from deployguard.telemetry import deliveries, figures, reading, rollup, rounds, sources, users, writing
-from deployguard.telemetry.batch import FUTURE, Batch
+from deployguard.telemetry import buckets, reading, rounds, sources, users
+from deployguard.telemetry.batch import FUTURE, Batch, Counted
 from deployguard.telemetry.database import BUSY_S, DamagedError, Database
-from deployguard.telemetry.exposer import KEPT, Exposer
-from deployguard.telemetry.samples import Attempt, Counted, EndpointFigures, RequestSample, Sample
+from deployguard.telemetry.exposer import KEPT
+from deployguard.telemetry.reading import EndpointFigures
+from deployguard.telemetry.schema import from_us, to_us
 
 T = TypeVar("T")
+_ATTEMPT = "effect, target, at, error, next_at"
+
+
+class OvertakenError(Exception):
+    """Another process has read the same lines; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to deliver an effect. `error` is None where it came through."""
+
+    effect_id: str
+    target: str
+    at: datetime
+    error: str | None = None
+    next_at: datetime | None = None
 
 
 class MetricStore:
@@ -55,22 +73,6 @@ class MetricStore:
 
     # samples in
 
-    def add(
-        self,
-        samples: Iterable[Sample],
-        *,
-        source: str,
-        exposer: Exposer | None,
-        now: datetime,
-        position: JSON | None = None,
-    ) -> Counted:
-        """Count samples in one transaction, with the log position that they lead to."""
-        batch = Batch(exposer, now)
-        for sample in samples:
-            add_sample(batch, sample)
-        expected = self.position(source) if position is not None else None
-        return self.write(batch, source=source, position=position, expected=expected)
-
     def write(
         self,
         batch: Batch,
@@ -81,19 +83,15 @@ class MetricStore:
         counted: Counted | None = None,
         rounds_too: Iterable[CheckRound] = (),
     ) -> Counted:
-        """One transaction with everything of a batch. Raises writing.OvertakenError where `expected` does not stand."""
+        """One transaction with everything of a batch. Raises OvertakenError where `expected` does not stand."""
         counted = counted or Counted()
 
         def work(connection: Connection) -> None:
-            writing.write_batch(connection, batch, source, position=position, expected=expected, counted=counted)
+            _write_batch(connection, batch, source, position=position, expected=expected, counted=counted)
             rounds.write_rounds(connection, rounds_too)
 
         self._write(work)
         return batch.counted + counted
-
-    def add_round(self, found: CheckRound, now: datetime) -> None:
-        """Count one round of a health check. One that lies in the future or before all that is kept is dropped."""
-        self.add_rounds([found], now)
 
     def add_rounds(
         self, found: Iterable[CheckRound], now: datetime, retention: timedelta = KEPT, *, offline: bool = False
@@ -105,7 +103,7 @@ class MetricStore:
             batch.probe(one.at.timestamp(), one.check, ok=one.ok, duration=float(one.latency_ms))
 
         def work(connection: Connection) -> None:
-            writing.write_batch(connection, batch, "")
+            _write_batch(connection, batch, "")
             rounds.write_rounds(connection, taken)
             rounds.write_offline(connection, now, offline=offline)
 
@@ -115,11 +113,11 @@ class MetricStore:
 
     def position(self, source: str) -> JSON | None:
         """Where a log is read on."""
-        return self._read(lambda connection: writing.read_position(connection, source), None)
+        return self._read(lambda connection: sources.read_position(connection, source), None)
 
     def note_error(self, source: str, error: str | None, now: datetime) -> None:
         """The source cannot be read, and why; None: it can again."""
-        self._write(lambda connection: writing.write_error(connection, source, error, now))
+        self._write(lambda connection: sources.write_error(connection, source, error, now))
 
     def note_read(self, source: str, now: datetime) -> None:
         """The source was looked at and had nothing new."""
@@ -150,10 +148,6 @@ class MetricStore:
     def offline(self, now: datetime) -> bool:
         """Whether the machine that watches was offline at its last round: it says nothing about the application."""
         return self._read(lambda connection: rounds.was_offline(connection, now), False)
-
-    def recent_rounds(self, check: str, most: int = 60) -> tuple[CheckRound, ...]:
-        """The last rounds of a check, newest first."""
-        return self._read(lambda connection: rounds.recent_rounds(connection, check, most), ())
 
     def exposed(self, units: Iterable[tuple[str, str, datetime]]) -> dict[str, Exposure]:
         """Users and requests that met each unit (key, flag, start of its step) since its step began."""
@@ -197,30 +191,26 @@ class MetricStore:
     ) -> tuple[float | None, ...]:
         """A condition's value in equal spans, oldest first; None is a gap."""
         return self._read(
-            lambda connection: figures.series(
+            lambda connection: reading.series(
                 connection, condition, flag=flag, population=population, since=since, until=until, points=points
             ),
             (None,) * points,
         )
 
-    def endpoints(
-        self, since: datetime, until: datetime, *, flag: str | None = None, population: Population = Population.ALL
-    ) -> tuple[EndpointFigures, ...]:
-        """Requests of a span by endpoint, the busiest first, `other` last; of one arm where a flag is named."""
-        return self._read(
-            lambda connection: figures.endpoints(connection, since, until, flag=flag, population=population), ()
-        )
+    def endpoints(self, since: datetime, until: datetime) -> tuple[EndpointFigures, ...]:
+        """Requests of a span by endpoint, the busiest first, `other` last."""
+        return self._read(lambda connection: reading.endpoints(connection, since, until), ())
 
     # upkeep
 
     def roll_up(self, now: datetime, retention: timedelta) -> None:
         """Widen old buckets and forget what is older than is kept. Twice is as good as once."""
-        self._write(lambda connection: rollup.roll_up(connection, now, retention))
+        self._write(lambda connection: buckets.roll_up(connection, now, retention))
         self._database.tidied()
 
     def forget_after(self, now: datetime) -> None:
         """Drop what is dated later than `now`: for when the clock was set back."""
-        self._write(lambda connection: rollup.forget_after(connection, now))
+        self._write(lambda connection: buckets.forget_after(connection, now))
 
     def forget(self, source: str) -> bool:
         """A source is connected no more until it gives samples again. False where nobody knew it."""
@@ -228,16 +218,23 @@ class MetricStore:
 
     def attempts(self, effect_id: str) -> tuple[Attempt, ...]:
         """The tries to deliver one effect, oldest first."""
-        return self._read(lambda connection: deliveries.attempts(connection, effect_id), ())
 
-    def newest_attempts(self, most: int = 100) -> tuple[Attempt, ...]:
-        return self._read(lambda connection: deliveries.newest_attempts(connection, most), ())
+        def work(connection: Connection) -> tuple[Attempt, ...]:
+            found = connection.execute(f"SELECT {_ATTEMPT} FROM deliveries WHERE effect = ? ORDER BY id", (effect_id,))  # noqa: S608  # a constant
+            return tuple(
+                Attempt(effect_id=effect, target=target, at=from_us(at), error=error, next_at=from_us(next_at))
+                for effect, target, at, error, next_at in found
+            )
+
+        return self._read(work, ())
 
     def record_attempt(
         self, effect_id: str, *, target: str, at: datetime, error: str | None, next_at: datetime | None
     ) -> None:
-        tried = Attempt(effect_id=effect_id, target=target, at=at, error=error, next_at=next_at)
-        self._write(lambda connection: deliveries.write_attempt(connection, tried))
+        row = (effect_id, target, to_us(at), error, None if next_at is None else to_us(next_at))
+        self._write(
+            lambda connection: connection.execute(f"INSERT INTO deliveries ({_ATTEMPT}) VALUES (?, ?, ?, ?, ?)", row)  # noqa: S608  # a constant
+        )
 
     # the file
 
@@ -260,12 +257,23 @@ class MetricStore:
                 return work(connection)
 
 
-def add_sample(batch: Batch, sample: Sample) -> None:
-    """One sample into a batch."""
-    at = sample.time.timestamp()
-    if isinstance(sample, RequestSample):
-        batch.request(
-            at, sample.endpoint, sample.status, sample.duration_ms, sample.user, sample.country, sample.region
-        )
-    else:
-        batch.number(at, sample.name, sample.value, sample.endpoint, sample.user, sample.country, sample.region)
+def _write_batch(
+    connection: Connection,
+    batch: Batch,
+    source: str,
+    *,
+    position: JSON | None = None,
+    expected: JSON | None = None,
+    counted: Counted | None = None,
+) -> None:
+    """Write everything of `batch`. Where `position` is given, the stored one must still be `expected`."""
+    if position is not None and sources.read_position(connection, source) != expected:
+        raise OvertakenError(source)
+    fold = buckets.endpoint_fold(connection, batch)
+    spread, samples = buckets.spread(batch, fold)
+    buckets.write_cells(connection, spread, batch.now)
+    if batch.exposer is not None:
+        users.drop_unguarded(connection, batch.exposer)
+    users.write_users(connection, batch, fold, samples)
+    if source:
+        sources.write_source(connection, source, batch, position, counted or Counted())

@@ -1,4 +1,4 @@
-"""Questions answered from the buckets.
+"""Questions answered from the buckets; figures for people: spark lines, charts, requests by endpoint.
 
 Theory of operation. A reading covers the last `window` up to now, open bucket included, in whole buckets: it begins
 with the bucket that holds `now - window`, so a window is never blind, and never with one that begins before `since`.
@@ -9,18 +9,35 @@ many samples it needs, never on how much history is kept.
 
 import heapq
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from sqlite3 import Connection
 from typing import NamedTuple
 
+from deployguard.config.condition import Condition
 from deployguard.guard.histogram import Histogram
+from deployguard.guard.measure import measure
+from deployguard.guard.sight import Reads, metric_of
 from deployguard.guard.values import Population, Question, Reading, SampleKind
-from deployguard.telemetry.batch import WIDTH
-from deployguard.telemetry.bins import unpack_into
+from deployguard.telemetry.batch import REQUEST, WIDTH
+from deployguard.telemetry.buckets import unpack_into
 from deployguard.telemetry.endpoints import matches
-from deployguard.telemetry.instants import from_s, to_us
-from deployguard.telemetry.schema import EVERYONE
+from deployguard.telemetry.rounds import worst_streaks
+from deployguard.telemetry.schema import EVERYONE, from_s, from_us, to_us
 from deployguard.telemetry.users import users_met
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointFigures:
+    """One endpoint's requests of a span. `errors` is a share in percent."""
+
+    endpoint: str
+    requests: int
+    bad: int
+    errors: float
+    average_ms: float | None
+    p95_ms: float | None
+
 
 RATE_SPAN = 60  # seconds
 
@@ -126,3 +143,68 @@ def series_of(
 def _edge_from(at: datetime) -> int:
     """The first bucket edge at or after `at`."""
     return -(-to_us(at) // (WIDTH * 1_000_000)) * WIDTH
+
+
+def series(
+    connection: Connection,
+    condition: Condition,
+    *,
+    flag: str | None,
+    population: Population,
+    since: datetime,
+    until: datetime,
+    points: int,
+) -> tuple[float | None, ...]:
+    """The condition's value in `points` equal spans, oldest first, in its own unit; None where there is no sample.
+
+    Where no request was ever seen the health checks stand for them, as they do in verdicts.
+    """
+    if points < 1 or until <= since:
+        return (None,) * max(points, 0)
+    begin, end = to_us(since), to_us(until)
+    edges = [begin + (end - begin) * number // points for number in range(points + 1)]
+    metric = metric_of(condition)
+    if metric.reads is Reads.ROUNDS:
+        edges[-1] += 1
+        return worst_streaks(connection, condition.argument, edges)
+    name, arm = arm_of(flag, population)
+    found = series_of(connection, metric.kind, metric.feed, condition.argument, name, arm)
+    if not found and metric.reads is Reads.REQUESTS and not name:
+        found = series_of(connection, SampleKind.PROBE, SampleKind.PROBE, condition.argument, "", arm)
+    spans: list[list[Bucket]] = [[] for _ in range(points)]
+    for bucket in buckets(connection, found, -(-begin // 1_000_000), end // 1_000_000):
+        # A bucket belongs where its middle lies.
+        middle = bucket.start * 1_000_000 + bucket.width * 500_000
+        spans[min(points - 1, (middle - begin) * points // (end - begin))].append(bucket)
+    return tuple(
+        measure(condition, summed(span, from_us(low), from_us(high)), 0, timedelta(microseconds=high - low)).value
+        if span
+        else None
+        for span, low, high in zip(spans, edges, edges[1:], strict=False)
+    )
+
+
+def endpoints(connection: Connection, since: datetime, until: datetime) -> tuple[EndpointFigures, ...]:
+    """Requests of a span by endpoint, the busiest first, `other` last."""
+    rows = connection.execute(
+        "SELECT id, endpoint FROM series WHERE kind = ? AND metric = ? AND flag = ? AND arm = ? AND endpoint != ''",
+        (SampleKind.REQUEST.value, REQUEST, *arm_of(None, Population.ALL)),
+    ).fetchall()
+    out = []
+    for number, endpoint in rows:
+        found = list(buckets(connection, [number], to_us(since) // 10_000_000 * 10, int(until.timestamp())))
+        if not found:
+            continue
+        total = summed(found, since, until)
+        timed = total.histogram.count
+        out.append(
+            EndpointFigures(
+                endpoint=endpoint,
+                requests=total.count,
+                bad=total.bad,
+                errors=100 * total.bad / total.count,
+                average_ms=total.total / timed if timed else None,
+                p95_ms=total.histogram.percentile(0.95),
+            )
+        )
+    return tuple(sorted(out, key=lambda row: (not row.endpoint.startswith("/"), -row.requests, row.endpoint)))

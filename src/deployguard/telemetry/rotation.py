@@ -20,8 +20,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from deployguard.codec import JSON
-from deployguard.telemetry.instants import from_us, to_us
 from deployguard.telemetry.logfile import LogFile, Mark, is_numbered, rotated
+from deployguard.telemetry.schema import from_us, to_us
 
 LET_GO_AFTER = timedelta(seconds=60)
 FIRST_READ = 64_000_000  # bytes of a log that is met for the first time; what is older is history

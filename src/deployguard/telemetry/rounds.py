@@ -9,7 +9,7 @@ from itertools import pairwise
 from sqlite3 import Connection
 
 from deployguard.guard.values import CheckRound, Rounds, RoundsQuestion
-from deployguard.telemetry.instants import from_us, to_us
+from deployguard.telemetry.schema import from_us, to_us
 
 DETAIL_KEPT = timedelta(hours=48)
 _FIELDS = '"check", ok, at, latency_ms, status, why, detail, streak, tries'
@@ -97,7 +97,9 @@ def answer_rounds(connection: Connection, question: RoundsQuestion, now: datetim
 
 
 def last_rounds(connection: Connection) -> dict[str, CheckRound]:
-    return {name: recent_rounds(connection, name, 1)[0] for name in check_names(connection)}
+    """Each check's last round."""
+    query = f'SELECT {_FIELDS} FROM rounds WHERE "check" = ? ORDER BY at DESC LIMIT 1'  # noqa: S608  # a constant
+    return {name: _round(connection.execute(query, (name,)).fetchone()) for name in check_names(connection)}
 
 
 def check_names(connection: Connection) -> list[str]:
@@ -108,15 +110,6 @@ def check_names(connection: Connection) -> list[str]:
         " SELECT name FROM names WHERE name IS NOT NULL"
     )
     return [row[0] for row in rows]
-
-
-def recent_rounds(connection: Connection, check: str, most: int) -> tuple[CheckRound, ...]:
-    """The last rounds of a check, newest first."""
-    rows = connection.execute(
-        f'SELECT {_FIELDS} FROM rounds WHERE "check" = ? ORDER BY at DESC LIMIT ?',  # noqa: S608  # a constant
-        (check, most),
-    )
-    return tuple(_round(row) for row in rows)
 
 
 def _round(row: tuple[str, int, int, int, int | None, str | None, str | None, int, int]) -> CheckRound:

@@ -3,7 +3,7 @@
 `series` names what a row of `buckets` counts: kind and metric, endpoint ('' is all of them together, so that what
 everyone meets is read from one row a bucket), flag ('' is everyone) and arm. A bucket's start is in seconds since 1970,
 a multiple of its width; a moment is covered by one width only, except for late samples that wait for the next roll-up.
-Instants elsewhere are in microseconds.
+Instants elsewhere are whole microseconds since 1970, which give the same datetime back.
 
 Users stand as 32-bit hashes under a salt. A `scope` is a step of a flag (or, for everyone, a day): its salt is deleted
 with it, and then nobody can be found again. `cutoff` keeps a scope bounded: above it hashes are not kept, whoever they
@@ -12,9 +12,34 @@ are, and counts are scaled. A `life` is a rollout of a flag, for the guard, whic
 with the arms the user was in (`exposure`, a text in `words`).
 """
 
+from datetime import UTC, datetime, timedelta
+from typing import overload
+
 VERSION = 1
 
 EVERYONE = 2  # the arm of everyone; 1 is treatment, 0 control
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_us(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+@overload
+def from_us(us: int) -> datetime: ...
+@overload
+def from_us(us: None) -> None: ...
+def from_us(us: int | None) -> datetime | None:
+    return None if us is None else _EPOCH + timedelta(microseconds=us)
+
+
+def from_s(seconds: float) -> datetime:
+    """Seconds since 1970 as a datetime, to the microsecond."""
+    return _EPOCH + timedelta(seconds=seconds)
+
 
 TABLES = """
 CREATE TABLE series (

@@ -1,15 +1,17 @@
 """How each source of samples does: what it feeds, whether it is connected, since when it is silent."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from sqlite3 import Connection
 
+from deployguard.codec import JSON
 from deployguard.config.metrics import COUNTING, FIELDS, default_min_samples
 from deployguard.config.values import Environment
 from deployguard.guard.sight import configured, metric_of
 from deployguard.guard.values import SourceState
-from deployguard.telemetry.batch import REQUEST
-from deployguard.telemetry.instants import from_s, from_us, to_us
+from deployguard.telemetry.batch import REQUEST, Batch, Counted
+from deployguard.telemetry.schema import from_s, from_us, to_us
 
 STORE = "metrics"  # the store itself, where it was damaged
 _DAMAGE_SHOWN = timedelta(minutes=5)
@@ -138,3 +140,58 @@ def note_read(connection: Connection, name: str, now: datetime) -> None:
         "UPDATE sources SET error = NULL, read_at = ?, line_at = coalesce(line_at, ?) WHERE name = ?",
         (to_us(now), to_us(now), name),
     )
+
+
+def read_position(connection: Connection, source: str) -> JSON | None:
+    row = connection.execute("SELECT position FROM sources WHERE name = ?", (source,)).fetchone()
+    found: JSON | None = json.loads(row[0]) if row is not None and row[0] is not None else None
+    return found
+
+
+def write_source(connection: Connection, source: str, batch: Batch, position: JSON | None, read: Counted) -> None:
+    """What a source has given: totals, ids by bucket, and where it is read on."""
+    now, taken = to_us(batch.now), batch.counted
+    newest = max((cell.newest for *_, cell in batch.cells()), default=0.0)
+    connection.execute("INSERT OR IGNORE INTO sources (name) VALUES (?)", (source,))
+    connection.execute(
+        "UPDATE sources SET error = NULL, doubt = CASE WHEN :taken THEN NULL ELSE coalesce(:doubt, doubt) END,"
+        " read_at = :now, line_at = CASE WHEN :taken OR :lines THEN :now ELSE coalesce(line_at, :now) END,"
+        " newest = max(coalesce(newest, 0), :newest), skipped = skipped + :skipped, reason = coalesce(reason, :reason),"
+        " dropped_future = dropped_future + :future, dropped_old = dropped_old + :old,"
+        " position = coalesce(:position, position) WHERE name = :name",
+        {
+            "taken": taken.accepted,
+            "doubt": read.error,
+            "now": now,
+            "lines": read.lines,
+            "newest": newest,
+            "skipped": read.skipped,
+            "reason": read.reason,
+            "future": taken.dropped_future,
+            "old": taken.dropped_old,
+            "position": None if position is None else json.dumps(position),
+            "name": source,
+        },
+    )
+    fed: dict[str, int] = {}
+    seen: dict[int, list[int]] = {}
+    for _, metric, start, _, arms, cell in batch.cells():
+        fed[metric] = fed.get(metric, 0) + cell.count
+        tally = seen.setdefault(start, [0, 0])
+        tally[0] += cell.count
+        tally[1] += cell.count if arms else 0
+    connection.executemany(
+        "INSERT INTO fed VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET samples = samples + excluded.samples",
+        [(source, kind, samples) for kind, samples in fed.items()],
+    )
+    connection.executemany(
+        "INSERT INTO seen VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+        " SET samples = samples + excluded.samples, with_user = with_user + excluded.with_user",
+        [(source, start, *tally) for start, tally in seen.items()],
+    )
+
+
+def write_error(connection: Connection, source: str, error: str | None, now: datetime) -> None:
+    """A source that could not be read, or can again."""
+    connection.execute("INSERT OR IGNORE INTO sources (name) VALUES (?)", (source,))
+    connection.execute("UPDATE sources SET error = ?, read_at = ? WHERE name = ?", (error, to_us(now), source))

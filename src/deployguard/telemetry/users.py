@@ -14,8 +14,7 @@ from sqlite3 import Connection
 from deployguard.guard.values import Exposure
 from deployguard.telemetry.batch import REQUEST, Batch, Person
 from deployguard.telemetry.exposer import Exposer
-from deployguard.telemetry.instants import to_us
-from deployguard.telemetry.schema import EVERYONE
+from deployguard.telemetry.schema import EVERYONE, to_us
 
 ERRORS = "errorRate"
 RESPONSE_TIME = "responseTime"

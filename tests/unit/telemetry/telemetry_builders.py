@@ -23,7 +23,7 @@ from deployguard.state import FlagState
 from deployguard.telemetry.endpoints import Endpoints
 from deployguard.telemetry.exposer import Exposer
 from deployguard.telemetry.metrics import MetricStore
-from deployguard.telemetry.samples import NumberSample, RequestSample
+from support.samples import NumberSample, RequestSample
 
 NOW = datetime(2026, 11, 24, 14, 0, 3, tzinfo=UTC)
 EDGE = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)

@@ -16,13 +16,13 @@ from log_folder import LogFolder
 from telemetry_builders import HOUR_AGO, NOW, ask, environment, exposer, json_line, json_log, store
 
 from deployguard.config.values import Source, SourceType
+from deployguard.telemetry.batch import Counted
 from deployguard.telemetry.follow import read_new
 from deployguard.telemetry.lines import LONGEST
 from deployguard.telemetry.logfile import Mark
 from deployguard.telemetry.logformat import COMBINED
 from deployguard.telemetry.metrics import MetricStore
 from deployguard.telemetry.rotation import Position, find_files
-from deployguard.telemetry.samples import Counted
 
 MINUTE = timedelta(minutes=1)
 

@@ -13,6 +13,7 @@ from deployguard.state import FlagState, State
 from deployguard.telemetry.exposer import exposer_of
 from deployguard.telemetry.gather import gather
 from deployguard.telemetry.metrics import MetricStore
+from support.samples import add
 
 SETTINGS = replace(
     environment(
@@ -44,7 +45,7 @@ def test_without_a_store_there_is_no_evidence_and_nothing_is_made(tmp_path: Path
 def test_everything_that_the_guard_asks_for_is_answered(tmp_path: Path) -> None:
     metrics, rules = store(tmp_path), exposer_of(STATE, SETTINGS, NOW)
     samples = [request(5, user=f"u{n}", status=500) for n in range(100)]
-    metrics.add(samples, source="app", exposer=rules, now=NOW)
+    add(metrics, samples, source="app", exposer=rules, now=NOW)
     metrics.add_rounds([CheckRound(check="api", ok=False, at=ago(at)) for at in (60, 30)], NOW)
     evidence = gather(metrics, STATE, SETTINGS, NOW)
     counts = {
@@ -73,11 +74,11 @@ def test_whoever_only_looks_knows_that_the_last_round_was_asked_by_a_machine_tha
 
 def test_a_reader_and_the_writer_see_the_same(tmp_path: Path) -> None:
     metrics = store(tmp_path)
-    metrics.add([request(5)], source="app", exposer=None, now=NOW)
+    add(metrics, [request(5)], source="app", exposer=None, now=NOW)
     from deployguard.telemetry.metrics import MetricStore
 
     reader = MetricStore(tmp_path / "prod" / "metrics.sqlite", read_only=True)
     assert gather(reader, STATE, SETTINGS, NOW) == gather(metrics, STATE, SETTINGS, NOW)
-    metrics.add([request(4)], source="app", exposer=None, now=NOW + timedelta(seconds=1))
+    add(metrics, [request(4)], source="app", exposer=None, now=NOW + timedelta(seconds=1))
     assert gather(reader, STATE, SETTINGS, EDGE) == gather(metrics, STATE, SETTINGS, EDGE)
     reader.close()

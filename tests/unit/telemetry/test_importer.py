@@ -8,9 +8,8 @@ from telemetry_builders import HOUR_AGO, NOW, ago, ask, exposer, store
 
 from deployguard.errors import Code, DeployguardError
 from deployguard.guard.values import SampleKind
-from deployguard.telemetry.importer import import_lines
-from deployguard.telemetry.parsed import milliseconds
-from deployguard.telemetry.samples import ImportResult
+from deployguard.telemetry.importer import ImportResult, import_lines
+from deployguard.telemetry.lines import milliseconds
 
 TIME = ago(5).isoformat()
 

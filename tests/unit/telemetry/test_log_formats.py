@@ -7,9 +7,8 @@ import pytest
 from telemetry_builders import json_log
 
 from deployguard.config.values import Source, SourceType
-from deployguard.telemetry.lines import Parse, parser_of
-from deployguard.telemetry.logformat import COMBINED, FormatError
-from deployguard.telemetry.parsed import NotALineError
+from deployguard.telemetry.lines import FormatError, NotALineError, Parse
+from deployguard.telemetry.logformat import COMBINED, parser_of
 
 AT = datetime(2026, 11, 24, 13, 31, 50, tzinfo=UTC).timestamp()
 OURS = COMBINED + " $request_time $cookie_dg_id"

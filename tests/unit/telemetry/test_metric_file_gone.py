@@ -15,7 +15,7 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 def test_what_is_written_after_the_file_has_gone_is_seen_by_others(tmp_path: Path, harm: str) -> None:
     path = tmp_path / "metrics.sqlite"
     with MetricStore(path) as store, MetricStore(path, read_only=True) as reader:
-        store.add_round(CheckRound(check="old", at=NOW, ok=True, latency_ms=3), NOW)
+        store.add_rounds([CheckRound(check="old", at=NOW, ok=True, latency_ms=3)], NOW)
         assert set(reader.last_rounds()) == {"old"}
         if harm == "emptied":
             path.write_bytes(b"")
@@ -24,7 +24,7 @@ def test_what_is_written_after_the_file_has_gone_is_seen_by_others(tmp_path: Pat
                 file.unlink()
         if harm == "replaced":
             with MetricStore(path) as other:
-                other.add_round(CheckRound(check="other", at=NOW, ok=True, latency_ms=3), NOW)
-        store.add_round(CheckRound(check="new", at=NOW, ok=True, latency_ms=3), NOW)
+                other.add_rounds([CheckRound(check="other", at=NOW, ok=True, latency_ms=3)], NOW)
+        store.add_rounds([CheckRound(check="new", at=NOW, ok=True, latency_ms=3)], NOW)
         assert "new" in reader.last_rounds()
         assert "old" not in reader.last_rounds()

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from telemetry_builders import NOW, ask, exposer, store
 
 from deployguard.guard.values import CheckRound, Population, Question, Questions, Reading, SampleKind
-from deployguard.telemetry.bins import pack, unpack_into
+from deployguard.telemetry.buckets import pack, unpack_into
 from deployguard.telemetry.metrics import MetricStore
-from deployguard.telemetry.samples import RequestSample
+from support.samples import RequestSample, add
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LONG_AGO = NOW - 40 * DAY
@@ -45,7 +45,7 @@ def test_a_bucket_is_ten_seconds_then_a_minute_then_an_hour(tmp_path: Path) -> N
     ages = [timedelta(hours=1), 2 * DAY + HOUR, 3 * DAY, 8 * DAY, 29 * DAY]
     for age in ages:  # as they happened
         at = NOW - age
-        metrics.add([RequestSample(at, "/", 200, 5.0)], source="log", exposer=None, now=at)
+        add(metrics, [RequestSample(at, "/", 200, 5.0)], source="log", exposer=None, now=at)
     assert widths(tmp_path) == [(10, 10)]
     metrics.roll_up(NOW, KEPT)
     assert widths(tmp_path) == [(10, 2), (60, 4), (3600, 4)]
@@ -56,17 +56,17 @@ def test_a_bucket_is_ten_seconds_then_a_minute_then_an_hour(tmp_path: Path) -> N
 def test_a_late_sample_joins_the_bucket_that_covers_its_time_by_now(tmp_path: Path) -> None:
     metrics = store(tmp_path)
     old = NOW - 8 * DAY
-    metrics.add([RequestSample(old, "/", 200)], source="log", exposer=None, now=old)
+    add(metrics, [RequestSample(old, "/", 200)], source="log", exposer=None, now=old)
     metrics.roll_up(NOW, KEPT)
-    metrics.add([RequestSample(old, "/", 500)], source="log", exposer=None, now=NOW)
+    add(metrics, [RequestSample(old, "/", 500)], source="log", exposer=None, now=NOW)
     assert widths(tmp_path) == [(3600, 2)]
     assert ask(metrics, since=LONG_AGO, window=30 * DAY).bad == 1
 
 
 def test_what_is_older_than_is_kept_goes_and_frees_its_endpoint(tmp_path: Path) -> None:
     metrics = store(tmp_path)
-    metrics.add([RequestSample(NOW - 6 * DAY, "/old", 200)], source="log", exposer=None, now=NOW - 6 * DAY)
-    metrics.add([RequestSample(NOW, "/new", 200)], source="log", exposer=None, now=NOW)
+    add(metrics, [RequestSample(NOW - 6 * DAY, "/old", 200)], source="log", exposer=None, now=NOW - 6 * DAY)
+    add(metrics, [RequestSample(NOW, "/new", 200)], source="log", exposer=None, now=NOW)
     metrics.roll_up(NOW, 5 * DAY)
     assert [row.endpoint for row in metrics.endpoints(LONG_AGO, NOW)] == ["/new"]
     assert ask(metrics, since=LONG_AGO, window=40 * DAY).count == 1
@@ -99,9 +99,9 @@ def test_counts_stay_through_roll_ups_and_do_not_depend_on_the_order(
     random.shuffle(shuffled)
     live, late = store(tmp_path_factory.mktemp("live")), store(tmp_path_factory.mktemp("late"))
     for sample in sorted(made, key=lambda one: one.time):  # each at its time, so into the finest bucket
-        live.add([sample], source="log", exposer=rules, now=sample.time)
+        add(live, [sample], source="log", exposer=rules, now=sample.time)
     for part in range(parts):  # long after their time, into a store that is rolled up meanwhile
-        late.add(shuffled[part::parts], source="log", exposer=rules, now=NOW)
+        add(late, shuffled[part::parts], source="log", exposer=rules, now=NOW)
         late.roll_up(NOW, KEPT)
     before = everything(live)
     assert everything(late) == before
@@ -117,7 +117,7 @@ def test_counts_stay_through_roll_ups_and_do_not_depend_on_the_order(
 def test_a_clock_that_jumped_ahead_and_back_costs_no_count(tmp_path: Path) -> None:
     metrics = store(tmp_path)
     for ahead in (3 * DAY, timedelta(0), 3 * DAY):
-        metrics.add([RequestSample(NOW, "/", 500, 5.0)], source="log", exposer=None, now=NOW)
+        add(metrics, [RequestSample(NOW, "/", 500, 5.0)], source="log", exposer=None, now=NOW)
         metrics.roll_up(NOW + ahead, KEPT)
     assert widths(tmp_path) == [(60, 2)]
     reading = ask(metrics, since=LONG_AGO, window=50 * DAY)
@@ -137,10 +137,10 @@ def test_what_is_dated_later_than_a_clock_that_was_set_back_is_no_evidence_when_
     yesterday, noon = NOW - timedelta(days=1), NOW
     with MetricStore(tmp_path / "metrics.sqlite") as metrics:
         bad = [RequestSample(time=noon, endpoint="/", status=500, duration_ms=1.0, user=None)]
-        metrics.add(bad, source="nginx", exposer=None, now=noon)
-        metrics.add_round(CheckRound(check="api", ok=False, at=noon), noon)
+        add(metrics, bad, source="nginx", exposer=None, now=noon)
+        metrics.add_rounds([CheckRound(check="api", ok=False, at=noon)], noon)
         old = [RequestSample(time=yesterday, endpoint="/", status=200, duration_ms=1.0, user=None)]
-        metrics.add(old, source="nginx", exposer=None, now=yesterday)
+        add(metrics, old, source="nginx", exposer=None, now=yesterday)
 
         metrics.forget_after(yesterday)
 

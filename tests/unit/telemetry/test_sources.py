@@ -7,6 +7,7 @@ import pytest
 from telemetry_builders import EDGE, NOW, ago, environment, json_log, number, request, store, trigger
 
 from deployguard.guard.values import SourceState
+from support.samples import add
 
 MINUTE = timedelta(minutes=1)
 SETTINGS = environment(
@@ -55,15 +56,15 @@ def test_an_unconfigured_source_is_connected_by_giving_what_a_trigger_needs(
     tmp_path: Path, requests: int, vitals: int, connected: bool, kinds: tuple[str, ...]
 ) -> None:
     metrics = store(tmp_path)
-    metrics.add([request(5) for _ in range(requests)], source="import", exposer=None, now=NOW)
-    metrics.add([number(5, "lcp", 9.0) for _ in range(vitals)], source="import", exposer=None, now=NOW)
+    add(metrics, [request(5) for _ in range(requests)], source="import", exposer=None, now=NOW)
+    add(metrics, [number(5, "lcp", 9.0) for _ in range(vitals)], source="import", exposer=None, now=NOW)
     state = metrics.source_states(SETTINGS, NOW)["import"]
     assert (state.connected, state.kinds) == (connected, kinds)
 
 
 def test_forgetting_a_source_ends_it_and_keeps_its_samples(tmp_path: Path) -> None:
     metrics = store(tmp_path)
-    metrics.add([request(5) for _ in range(30)], source="import", exposer=None, now=NOW, position={"a": 1})
+    add(metrics, [request(5) for _ in range(30)], source="import", exposer=None, now=NOW, position={"a": 1})
     assert metrics.forget("import") is True
     assert metrics.forget("import") is False
     assert "import" not in metrics.source_states(SETTINGS, NOW)
@@ -74,7 +75,7 @@ def test_forgetting_a_source_ends_it_and_keeps_its_samples(tmp_path: Path) -> No
 def test_samples_and_ids_of_the_last_window_are_counted(tmp_path: Path) -> None:
     metrics = store(tmp_path)
     samples = [request(at, user="u" if at % 3 == 0 else None) for at in range(60)] + [request(900, user="u")]
-    metrics.add(samples, source="app", exposer=None, now=NOW)
+    add(metrics, samples, source="app", exposer=None, now=NOW)
     state = metrics.source_states(SETTINGS, NOW)["app"]
     assert (state.samples, state.with_user, state.newest) == (60, 20, NOW)
     assert state.per_second == pytest.approx(1.0, rel=0.15)
@@ -82,7 +83,7 @@ def test_samples_and_ids_of_the_last_window_are_counted(tmp_path: Path) -> None:
 
 def test_silence_counts_from_the_last_line_to_the_last_look(tmp_path: Path) -> None:
     metrics = store(tmp_path)
-    metrics.add([request(0)], source="app", exposer=None, now=NOW)
+    add(metrics, [request(0)], source="app", exposer=None, now=NOW)
     assert metrics.source_states(SETTINGS, NOW)["app"].silent_since is None
     metrics.note_read("app", NOW + 4 * MINUTE)
     assert metrics.source_states(SETTINGS, NOW + 4 * MINUTE)["app"].silent_since == NOW

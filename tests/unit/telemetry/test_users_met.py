@@ -12,6 +12,7 @@ from deployguard.guard.values import Exposure, Population
 from deployguard.telemetry import users
 from deployguard.telemetry.exposer import Exposer, Step
 from deployguard.telemetry.metrics import MetricStore
+from support.samples import add as put
 
 USERS = [f"u{n}" for n in range(100)]
 DAY = timedelta(days=1)
@@ -33,7 +34,7 @@ def stepped(minutes: int, revision: int, percentage: int = 5_000) -> Exposer:
 
 
 def add(metrics: MetricStore, rules: Exposer, people: list[str], **kept: object) -> None:
-    metrics.add([request(5, user=user, **kept) for user in people], source="log", exposer=rules, now=NOW)
+    put(metrics, [request(5, user=user, **kept) for user in people], source="log", exposer=rules, now=NOW)
 
 
 def exposed(metrics: MetricStore, rules: Exposer) -> Exposure:
@@ -92,7 +93,7 @@ def test_everyones_users_are_counted_by_day_and_two_days_are_kept(tmp_path: Path
     for day in range(4):
         at = NOW + day * DAY
         samples = [request(5, user=user)._replace(time=at) for user in USERS[: 40 + day]]
-        metrics.add(samples, source="log", exposer=None, now=at)
+        put(metrics, samples, source="log", exposer=None, now=at)
     assert ask(metrics, now=NOW + 3 * DAY).users == 43
     assert rows(tmp_path, "SELECT count(*) FROM scopes") == [(2,)]
 
@@ -101,8 +102,8 @@ def test_each_users_first_events_are_logged_with_the_arms_they_were_in(tmp_path:
     metrics, rules = store(tmp_path), stepped(60, 1, 3_000)
     for status, took in ((200, 10.0), (500, 20.0), (500, 30.0)):
         add(metrics, rules, USERS, status=status, duration_ms=took)
-    metrics.add([number(5, "lcp", 900.0, USERS[0])], source="beacons", exposer=rules, now=NOW)
-    metrics.add([number(5, "lcp", 950.0, USERS[0])], source="beacons", exposer=rules, now=NOW)
+    put(metrics, [number(5, "lcp", 900.0, USERS[0])], source="beacons", exposer=rules, now=NOW)
+    put(metrics, [number(5, "lcp", 950.0, USERS[0])], source="beacons", exposer=rules, now=NOW)
     found = rows(
         tmp_path,
         "SELECT metric, e.text, value, p.text, count(*) FROM firsts"

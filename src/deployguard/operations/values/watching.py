@@ -9,7 +9,7 @@ from deployguard.guard.values import Acted, CheckRound, SourceState, Verdict
 from deployguard.operations.values.rollouts import RolloutRow, Told
 from deployguard.operations.values.status import ControllerInfo, FlagRow
 from deployguard.story.headline import Headline
-from deployguard.telemetry.samples import EndpointFigures
+from deployguard.telemetry.reading import EndpointFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,23 +1,43 @@
-"""A batch into the store, in one transaction: buckets, users and first events, the source's counters, its position.
+"""The buckets of the store: what a batch counted is merged into them, and the old ones become wider.
 
-So a process that is killed has either written all of it or none, and a log is read on from where its samples end.
+A bucket's histogram is kept as bytes. Merging is addition, so counts, sums and histograms stay. Ten seconds for 48 h, a
+minute for 7 d, then an hour; how far each width is rolled up is noted in the same transaction: done twice, nothing
+changes, and a roll-up looks only at what has come of age since the last one.
 """
 
-import json
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from sqlite3 import Connection
 
-from deployguard.codec import JSON
 from deployguard.guard.values import SampleKind
 from deployguard.telemetry.batch import Batch, Cell
-from deployguard.telemetry.bins import pack, unpack_into
 from deployguard.telemetry.endpoints import MOST_ENDPOINTS, OTHER
-from deployguard.telemetry.instants import to_us
-from deployguard.telemetry.samples import Counted
-from deployguard.telemetry.schema import EVERYONE
-from deployguard.telemetry.users import drop_unguarded, write_users
+from deployguard.telemetry.rounds import check_names, forget_rounds
+from deployguard.telemetry.schema import EVERYONE, to_us
+
+_ENTRY = 6  # bytes a bin takes
+_LOWEST, _HIGHEST = -(1 << 15), (1 << 15) - 1
+_MOST = (1 << 32) - 1
+
+
+def pack(bins: Mapping[int, int]) -> bytes:
+    """Bins beyond 16 bits (no time or vital comes near) are held to the last one; so are counts beyond 32."""
+    numbers = [min(max(index, _LOWEST), _HIGHEST) for index in bins]
+    counts = [min(count, _MOST) for count in bins.values()]
+    return struct.pack(f"<{len(numbers)}h{len(counts)}I", *numbers, *counts)
+
+
+def unpack_into(bins: dict[int, int], blob: bytes | None) -> None:
+    """Add a packed histogram to `bins`."""
+    if not blob:
+        return
+    many = len(blob) // _ENTRY
+    values = struct.unpack(f"<{many}h{many}I", blob)
+    for index, count in zip(values[:many], values[many:], strict=True):
+        bins[index] = bins.get(index, 0) + count
+
 
 TIERS = ((10, timedelta(hours=48)), (60, timedelta(days=7)), (3600, timedelta.max))
 """Widths in seconds, and the age until which a bucket has it."""
@@ -26,33 +46,7 @@ Key = tuple[str, str, str, str, int]
 """A series: kind, metric, endpoint, flag, arm."""
 
 
-class OvertakenError(Exception):
-    """Another process has read the same lines; nothing was written."""
-
-
-def write_batch(
-    connection: Connection,
-    batch: Batch,
-    source: str,
-    *,
-    position: JSON | None = None,
-    expected: JSON | None = None,
-    counted: Counted | None = None,
-) -> None:
-    """Write everything of `batch`. Where `position` is given, the stored one must still be `expected`."""
-    if position is not None and read_position(connection, source) != expected:
-        raise OvertakenError(source)
-    fold = _fold(connection, batch)
-    spread, samples = _spread(batch, fold)
-    write_cells(connection, spread, batch.now)
-    if batch.exposer is not None:
-        drop_unguarded(connection, batch.exposer)
-    write_users(connection, batch, fold, samples)
-    if source:
-        write_source(connection, source, batch, position, counted or Counted())
-
-
-def _fold(connection: Connection, batch: Batch) -> Callable[[str], str]:
+def endpoint_fold(connection: Connection, batch: Batch) -> Callable[[str], str]:
     """At most 200 endpoints are told apart: those of the config, those known, then the busiest new ones."""
     kinds = (SampleKind.REQUEST.value, SampleKind.NUMBER.value)
     known = {
@@ -70,7 +64,7 @@ def _fold(connection: Connection, batch: Batch) -> Callable[[str], str]:
     return lambda endpoint: endpoint if endpoint in kept else OTHER
 
 
-def _spread(
+def spread(
     batch: Batch, fold: Callable[[str], str]
 ) -> tuple[dict[tuple[Key, int], Cell], dict[tuple[str, str, int], int]]:
     """Cells of combinations as cells of series and start: for everyone and for each flag, by endpoint and together."""
@@ -158,59 +152,58 @@ def edges_at(connection: Connection, now: datetime) -> list[tuple[int, int, int]
     return out
 
 
-# sources
+SEEN_KEPT = timedelta(hours=48)
+DELIVERIES_KEPT = 10_000
 
 
-def read_position(connection: Connection, source: str) -> JSON | None:
-    row = connection.execute("SELECT position FROM sources WHERE name = ?", (source,)).fetchone()
-    found: JSON | None = json.loads(row[0]) if row is not None and row[0] is not None else None
-    return found
-
-
-def write_source(connection: Connection, source: str, batch: Batch, position: JSON | None, read: Counted) -> None:
-    """What a source has given: totals, ids by bucket, and where it is read on."""
-    now, taken = to_us(batch.now), batch.counted
-    newest = max((cell.newest for *_, cell in batch.cells()), default=0.0)
-    connection.execute("INSERT OR IGNORE INTO sources (name) VALUES (?)", (source,))
+def roll_up(connection: Connection, now: datetime, retention: timedelta) -> None:
+    """Widen what is of age and forget what is too old, in the caller's transaction."""
+    numbers = [row[0] for row in connection.execute("SELECT id FROM series")]
+    wider = {width: wide for (width, _), (wide, _) in pairwise(TIERS)}
+    for width, edge, done in edges_at(connection, now):
+        begin = min(done, edge) if _noted(connection, width) else -(1 << 62)
+        for series in numbers:
+            _widen(connection, series, width, wider[width], begin, edge)
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"rolled {width}", str(edge)))
+    oldest = int((now - retention).timestamp())
+    for series in numbers:
+        connection.execute("DELETE FROM buckets WHERE series = ? AND start < ? - width", (series, oldest))
+    connection.execute("DELETE FROM series WHERE NOT EXISTS (SELECT 1 FROM buckets WHERE series = series.id)")
+    connection.execute("DELETE FROM seen WHERE start < ?", (int((now - SEEN_KEPT).timestamp()),))
     connection.execute(
-        "UPDATE sources SET error = NULL, doubt = CASE WHEN :taken THEN NULL ELSE coalesce(:doubt, doubt) END,"
-        " read_at = :now, line_at = CASE WHEN :taken OR :lines THEN :now ELSE coalesce(line_at, :now) END,"
-        " newest = max(coalesce(newest, 0), :newest), skipped = skipped + :skipped, reason = coalesce(reason, :reason),"
-        " dropped_future = dropped_future + :future, dropped_old = dropped_old + :old,"
-        " position = coalesce(:position, position) WHERE name = :name",
-        {
-            "taken": taken.accepted,
-            "doubt": read.error,
-            "now": now,
-            "lines": read.lines,
-            "newest": newest,
-            "skipped": read.skipped,
-            "reason": read.reason,
-            "future": taken.dropped_future,
-            "old": taken.dropped_old,
-            "position": None if position is None else json.dumps(position),
-            "name": source,
-        },
+        "DELETE FROM deliveries WHERE at < ? OR id <= (SELECT max(id) FROM deliveries) - ?",
+        (to_us(now - retention), DELIVERIES_KEPT),
     )
-    fed: dict[str, int] = {}
-    seen: dict[int, list[int]] = {}
-    for _, metric, start, _, arms, cell in batch.cells():
-        fed[metric] = fed.get(metric, 0) + cell.count
-        tally = seen.setdefault(start, [0, 0])
-        tally[0] += cell.count
-        tally[1] += cell.count if arms else 0
-    connection.executemany(
-        "INSERT INTO fed VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET samples = samples + excluded.samples",
-        [(source, kind, samples) for kind, samples in fed.items()],
-    )
-    connection.executemany(
-        "INSERT INTO seen VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
-        " SET samples = samples + excluded.samples, with_user = with_user + excluded.with_user",
-        [(source, start, *tally) for start, tally in seen.items()],
-    )
+    forget_rounds(connection, now, retention)
 
 
-def write_error(connection: Connection, source: str, error: str | None, now: datetime) -> None:
-    """A source that could not be read, or can again."""
-    connection.execute("INSERT OR IGNORE INTO sources (name) VALUES (?)", (source,))
-    connection.execute("UPDATE sources SET error = ?, read_at = ? WHERE name = ?", (error, to_us(now), source))
+def forget_after(connection: Connection, now: datetime) -> None:
+    """What is dated later than `now` goes: the clock was set back, and when that time comes again it is no evidence.
+
+    The bucket of `now` stays; every anchor moved to `now`, and windows start at the next edge.
+    """
+    for (series,) in connection.execute("SELECT id FROM series").fetchall():
+        connection.execute("DELETE FROM buckets WHERE series = ? AND start > ?", (series, now.timestamp()))
+    connection.execute("DELETE FROM seen WHERE start > ?", (now.timestamp(),))
+    for name in check_names(connection):
+        connection.execute('DELETE FROM rounds WHERE "check" = ? AND at > ?', (name, to_us(now)))
+
+
+def _noted(connection: Connection, width: int) -> bool:
+    return connection.execute("SELECT 1 FROM meta WHERE key = ?", (f"rolled {width}",)).fetchone() is not None
+
+
+def _widen(connection: Connection, series: int, width: int, wide: int, begin: int, edge: int) -> None:
+    rows = connection.execute(
+        "SELECT start, count, bad, total, largest, newest, bins FROM buckets"
+        " WHERE series = ? AND start >= ? AND start < ? AND width = ? ORDER BY start",
+        (series, begin, edge, width),
+    ).fetchall()
+    cells: dict[int, Cell] = {}
+    for start, *sums in rows:
+        cells.setdefault(start // wide * wide, Cell()).add(cell_of(*sums))
+    for start, cell in cells.items():
+        merge(connection, (series, start, wide), cell)
+    connection.execute(
+        "DELETE FROM buckets WHERE series = ? AND start >= ? AND start < ? AND width = ?", (series, begin, edge, width)
+    )
