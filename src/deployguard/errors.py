@@ -136,6 +136,9 @@ def fail(
     return DeployguardError(Problem(code, message, where, found, wanted, now, allowed, next))
 
 
+_NAMED = 5  # of many known names
+
+
 def nearest(name: str, known: "list[str] | tuple[str, ...] | set[str] | frozenset[str]") -> str | None:
     """The known name most like `name`, or None where nothing is close."""
     import difflib
@@ -157,14 +160,16 @@ def unknown(
     retry: str | None = None,
     next: tuple[Offer, ...] = (),  # noqa: A002  # the contract's word
 ) -> DeployguardError:
-    """A name that nothing has, with those there are (only their number where `counted`) and the nearest.
+    """A name that nothing has, with the nearest and those there are (where `counted` their number, or a few of them).
 
     `none` says what is wanted where there is none at all. `retry` is the command with {} where the name stands: it is
     offered with the nearest.
     """
     names = tuple(known)
     close = nearest(name, names)
-    wanted = f"one of {f'{len(names)} {kind}s' if counted else ', '.join(names)}" if names else none
+    wanted = (
+        f"one of {_counted(names, kind, near=close is not None) if counted else ', '.join(names)}" if names else none
+    )
     return fail(
         code,
         f"there is no {kind} {name}",
@@ -173,3 +178,10 @@ def unknown(
         wanted=f"{wanted}; nearest: {close}" if close else wanted,
         next=(*((Offer(retry.replace("{}", close)),) if retry and close else ()), *next),
     )
+
+
+def _counted(names: tuple[str, ...], kind: str, *, near: bool) -> str:
+    """`8 flags`; where none is near, with the first few by name."""
+    count = f"{len(names):,} {kind}s"
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return count if near else f"{count}: {', '.join(names[:_NAMED])}{more}"

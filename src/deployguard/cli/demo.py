@@ -1,5 +1,6 @@
 """`demo`: the whole story in two minutes. Operations and views are those of every command; only the world is made."""
 
+import shlex
 import socket
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import typer
 
 from deployguard.cli.app import single
 from deployguard.cli.context import Run, run
-from deployguard.errors import Code, fail
+from deployguard.errors import Code, Offer, fail
 from deployguard.operations.protocol import Operations
 
 TICK = timedelta(seconds=1)
@@ -35,8 +36,17 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", help="Of the made visitors.")] = 7,
 ) -> None:
     """Play it; exit 0 where the broken feature was taken back and the other one completed."""
+    page = run().page
+    page.offering = False  # its commands are of a world that ends with it, or of a folder where nobody stands
     with _folder(keep) as folder:
         _play(run(), folder, seed)
+    page.offering = True
+    kept = Offer(f"cd {shlex.quote(keep)} && deployguard report show --env prod", "the same again") if keep else None
+    again = Offer("deployguard demo --keep demo", "plays it in a folder that stays, to look around in")
+    yours = Offer("deployguard init --url https://your.example.com", "your own application")
+    page.err.append(page.t(""))
+    page.next([yours, kept or again])
+    page.flush()
 
 
 @contextmanager
@@ -100,7 +110,6 @@ def _play(current: Run, folder: Path, seed: int) -> None:
             found=", ".join(f"{lead} {phase}" for lead, phase in phases.items()),
             wanted="trust_social_proof taken back, featured_lofts_showcase completed; a very busy machine can spoil it",
         )
-    say("Try it on your own application: deployguard init --url https://your.example.com")
 
 
 class _Narrator:
@@ -129,30 +138,10 @@ def _free_port() -> int:
 @contextmanager
 def _world(folder: Path, port: int, url: str, seed: int) -> Iterator[None]:
     """The application and its visitors, ended with us."""
-    python = sys.executable
-    log = str(folder / "logs" / "access.jsonl")
-    app = [
-        python,
-        "-m",
-        "deployguard.demo.application",
-        "--port",
-        str(port),
-        "--state",
-        str(folder / "state"),
-        "--log",
-        log,
-    ]
-    people = [
-        python,
-        "-m",
-        "deployguard.demo.visitors",
-        "--url",
-        url,
-        "--vitals",
-        str(folder / "vitals.jsonl"),
-        "--seed",
-        str(seed),
-    ]
+    module = [sys.executable, "-m"]
+    log, vitals, state = folder / "logs" / "access.jsonl", folder / "vitals.jsonl", folder / "state"
+    app = [*module, "deployguard.demo.application", f"--port={port}", f"--state={state}", f"--log={log}"]
+    people = [*module, "deployguard.demo.visitors", f"--url={url}", f"--vitals={vitals}", f"--seed={seed}"]
     errors = folder / "logs" / "demo-errors.txt"
     with errors.open("ab") as stderr:
         started = [subprocess.Popen(app, stderr=stderr, start_new_session=True)]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +17,11 @@ from deployguard.plain import plain_line
 
 app = Group("Flags: what there is, who gets it, and changing it by hand.")
 apps = {"feature-flags": app}
-Names = Annotated[list[str], typer.Option(metavar="X", show_default=False)]
+
+
+def _says(name: str, metavar: str, does: str) -> Any:
+    """An option that says what it does; where it takes a list it may be given several times."""
+    return typer.Option(name, metavar=metavar, help=does, show_default=False)
 
 
 @app.add("list", "The same as status.")
@@ -82,13 +86,13 @@ def disable(flag: FlagName, by: By = None, reason: Reason = None) -> None:
 @app.add("target", "Who is asked before the bucket: adds to the targeting in force.")
 def target(
     flag: FlagName,
-    allow_user: Annotated[list[str], typer.Option("--allow-user", metavar="U", show_default=False)] = [],  # noqa: B006
-    allow_group: Annotated[list[str], typer.Option("--allow-group", metavar="G", show_default=False)] = [],  # noqa: B006
-    deny_user: Annotated[list[str], typer.Option("--deny-user", metavar="U", show_default=False)] = [],  # noqa: B006
-    deny_group: Annotated[list[str], typer.Option("--deny-group", metavar="G", show_default=False)] = [],  # noqa: B006
-    country: Annotated[list[str], typer.Option("--country", metavar="C", show_default=False)] = [],  # noqa: B006
-    region: Annotated[list[str], typer.Option("--region", metavar="R", show_default=False)] = [],  # noqa: B006
-    rule: Annotated[list[str], typer.Option("--rule", metavar="RULE", show_default=False)] = [],  # noqa: B006
+    allow_user: Annotated[list[str], _says("--allow-user", "U", "On for this user's id.")] = [],  # noqa: B006
+    allow_group: Annotated[list[str], _says("--allow-group", "G", "On for this group.")] = [],  # noqa: B006
+    deny_user: Annotated[list[str], _says("--deny-user", "U", "Off for this user's id.")] = [],  # noqa: B006
+    deny_group: Annotated[list[str], _says("--deny-group", "G", "Off for this group.")] = [],  # noqa: B006
+    country: Annotated[list[str], _says("--country", "C", "Only in this country.")] = [],  # noqa: B006
+    region: Annotated[list[str], _says("--region", "R", "Only in this region.")] = [],  # noqa: B006
+    rule: Annotated[list[str], _says("--rule", "RULE", "Only where it holds, as plan == pro.")] = [],  # noqa: B006
     remove: Annotated[bool, typer.Option("--remove", help="Take these away instead.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Back to the config's targeting.")] = False,
     by: By = None,
@@ -115,11 +119,11 @@ def target(
 @app.add("evaluate", "What one user gets, and what decided it; --users FILE for many.")
 def evaluate(
     flag: FlagName,
-    user: Annotated[str | None, typer.Option("--user", metavar="U", show_default=False)] = None,
-    country: Annotated[str | None, typer.Option("--country", metavar="C", show_default=False)] = None,
-    region: Annotated[str | None, typer.Option("--region", metavar="R", show_default=False)] = None,
-    groups: Annotated[list[str], typer.Option("--group", metavar="G", show_default=False)] = [],  # noqa: B006
-    attribute: Annotated[list[str], typer.Option("--attribute", metavar="K=V", show_default=False)] = [],  # noqa: B006
+    user: Annotated[str | None, _says("--user", "U", "The user's id.")] = None,
+    country: Annotated[str | None, _says("--country", "C", "Where the user is.")] = None,
+    region: Annotated[str | None, _says("--region", "R", "Where in it.")] = None,
+    groups: Annotated[list[str], _says("--group", "G", "A group of the user.")] = [],  # noqa: B006
+    attribute: Annotated[list[str], _says("--attribute", "K=V", "What a rule may ask for.")] = [],  # noqa: B006
     users: Annotated[str | None, typer.Option("--users", metavar="FILE", help="One id a line; - is stdin.")] = None,
 ) -> None:
     from deployguard.flags.evaluate import Context

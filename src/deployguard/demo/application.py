@@ -1,8 +1,8 @@
 """A homepage behind eight flags: `python -m deployguard.demo.application --port 8080 --state state --log access.jsonl`.
 
 Every visitor has the cookie `dg_id`; each request evaluates the eight flags for them and writes one line of access log.
-The reviews of `trust_social_proof` come from a service that answers so many requests a second and no more: at 5 or 10 %
-of the visitors it keeps up, at 30 % it does not, and those visitors get a 500. No test of one page would show it.
+The reviews of `trust_social_proof` come from a service that takes so many requests a second and no more: at 10 % of the
+visitors it keeps up, at 30 % it does not, and those visitors get a 500. No test of one page would show it.
 """
 
 import argparse
@@ -41,12 +41,16 @@ _TEXT = {
 
 
 class ReviewsService:
-    """Somebody else's service: `per_second` answers, with a small reserve; beyond it is overloaded."""
+    """Somebody else's service: `per_second` requests, with a small reserve; asked for more it falls over.
+
+    As servers do, it works on what it cannot answer as well, so it stays down for as long as too many ask. All its
+    visitors fail then at once: a tenth of them would be, for everybody else, a fault as small as chance.
+    """
 
     def __init__(self, per_second: float, reserve: float) -> None:
         self._per_second = per_second
         self._reserve = reserve
-        self._tokens = reserve
+        self._left = reserve
         self._at = time.monotonic()
         self._lock = threading.Lock()
 
@@ -54,12 +58,11 @@ class ReviewsService:
         """The reviews as markup; None where the service is overloaded."""
         with self._lock:
             now = time.monotonic()
-            self._tokens = min(self._reserve, self._tokens + (now - self._at) * self._per_second)
+            self._left = min(self._reserve, self._left + (now - self._at) * self._per_second)
             self._at = now
-            if self._tokens < 1:
-                return None
-            self._tokens -= 1
-        return "<blockquote>Clean, quiet, two minutes to the beach.</blockquote>"
+            self._left = max(self._left - 1, -self._reserve)
+            overloaded = self._left < 0
+        return None if overloaded else "<blockquote>Clean, quiet, two minutes to the beach.</blockquote>"
 
 
 class Homepage:
@@ -124,10 +127,10 @@ def main() -> None:
     parser.add_argument("--state", required=True)
     parser.add_argument("--env", default="prod")
     parser.add_argument("--log", required=True)
-    parser.add_argument("--reviews-per-second", type=float, default=12.0)
+    parser.add_argument("--reviews-per-second", type=float, default=9.0)
     options = parser.parse_args()
     flags = Client(options.state, options.env, refresh=0.5)
-    reviews = ReviewsService(options.reviews_per_second, reserve=options.reviews_per_second)
+    reviews = ReviewsService(options.reviews_per_second, reserve=40)
     with Path(options.log).open("a", encoding="utf-8") as log:
         server = _Server(("127.0.0.1", options.port), _Quiet)
         server.set_app(WsgiMiddleware(Homepage(flags, reviews, log)))

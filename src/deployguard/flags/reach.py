@@ -51,7 +51,7 @@ def reach_because(defs: Mapping[str, Flag], state: Mapping[str, FlagState], key:
     if off is not None:
         return f"it requires {off}, which is off"
     lowest = _lowest_by_seed(state, (key, *names))
-    by = {}  # the nearest requirement that is the lowest under its seed
+    by: dict[str, str] = {}  # the nearest requirement that is the lowest under its seed
     for name in names:
         if _percentage(state, name) == lowest[_seed(state, name)]:
             by.setdefault(_seed(state, name), name)
