@@ -1,18 +1,16 @@
 """`report`: the story first, the tables after."""
 
 import os
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from deployguard.cli.render import symbols
 from deployguard.cli.render.page import Column, Page, Piece
-from deployguard.config.units import format_percentage
 from deployguard.errors import Offer
 from deployguard.operations.values.releases import Reports
 from deployguard.story.explain import paragraph
-from deployguard.story.numbers import count_words, day_words, duration_words, time_of_day, zone_words
+from deployguard.story.numbers import day_words, duration_words, time_of_day, zone_words
 from deployguard.story.report import Outcome, Report, ReportStep
-from deployguard.story.report.as_markdown import by_people
-from deployguard.story.telling.releases import ended_words
+from deployguard.story.report.cells import by_people, change_words, command_cells, seen_words
 
 _SIGN = {
     Outcome.TAKEN_BACK: symbols.BACK,
@@ -95,9 +93,8 @@ def _commands(view: Report, page: Page) -> None:
         sign = symbols.BACK if back and good else symbols.PASS if good else symbols.FAIL
         if run.running:
             sign = symbols.MOVING
-        how = ended_words(run.error, run.signal, run.exit_code)
-        took = duration_words(timedelta(milliseconds=run.duration_ms)) if run.duration_ms is not None else ""
-        page.out.extend(page.ends(page.t(page.sign(sign), " ", (run.text, "bold"), f"  {how}"), page.t(took)))
+        command, how, took = command_cells(run)
+        page.out.extend(page.ends(page.t(page.sign(sign), " ", (command, "bold"), f"  {how}"), page.t(took)))
         if run.last_line and not good:
             page.para(run.last_line, first=page.t("  ", ("│ ", "dim")))
         if run.output and not good:
@@ -107,14 +104,10 @@ def _commands(view: Report, page: Page) -> None:
 def _steps(steps: tuple[ReportStep, ...], now: datetime, page: Page) -> None:
     rows: list[list[Piece]] = []
     for step in steps:
-        change = ""
-        if step.from_ is not None and step.to is not None and step.from_ != step.to:
-            change = f"{format_percentage(step.from_)} → {format_percentage(step.to)}"
-        seen = f"{count_words(step.exposed.users)} users" if step.exposed and step.exposed.users else ""
         local = step.at.astimezone(page.zone)
         name, day, _ = day_words(local).split()
         when = f"{local:%H:%M:%S}" if (now - step.at).days < 1 else f"{name} {day} {local:%H:%M}"
-        rows.append([when, step.flag_id or step.rollout, change, seen, step.why])
+        rows.append([when, step.flag_id or step.rollout, change_words(step), seen_words(step), step.why])
     columns = [
         Column("WHEN"),
         Column("ROLLOUT", shrinks=True),

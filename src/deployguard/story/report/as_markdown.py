@@ -1,15 +1,13 @@
 """A report for a CI summary: the first line is the verdict. Other people's text is escaped, never interpreted."""
 
 import re
-from datetime import timedelta
 
-from deployguard.config.units import format_percentage
 from deployguard.plain import clean
 from deployguard.state import Phase
 from deployguard.story.explain import paragraph
-from deployguard.story.numbers import count_words, duration_words, utc_stamp
-from deployguard.story.report.values import Outcome, Report, ReportAct, ReportRollback, ReportRollout
-from deployguard.story.telling.releases import ended_words
+from deployguard.story.numbers import utc_stamp
+from deployguard.story.report.cells import by_people, command_cells, rollout_cells
+from deployguard.story.report.values import Outcome, Report, ReportAct, ReportRollout
 
 # What means something anywhere in a line. An underscore inside a word does not, and names are full of them.
 _MARKS = re.compile(r"[\\`*\[\]<>|~&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -71,39 +69,19 @@ def _commands_matter(report: Report) -> bool:
 def _commands(report: Report) -> list[str]:
     lines = ["| command | ended | took |", "| --- | --- | ---: |"]
     for run in report.commands:
+        command, ended, took = command_cells(run)
         back = "rollback: " if run.kind == "rollback" else ""
-        took = duration_words(timedelta(milliseconds=run.duration_ms)) if run.duration_ms is not None else ""
-        lines.append(
-            f"| {back}{code(run.text)} | {escaped(ended_words(run.error, run.signal, run.exit_code))} | {took} |"
-        )
+        lines.append(f"| {back}{code(command)} | {escaped(ended)} | {took} |")
     return lines
 
 
 def _rollouts(rollouts: tuple[ReportRollout, ...]) -> list[str]:
     lines = ["| rollout | now | step | state | users who saw it |", "| --- | ---: | ---: | --- | ---: |"]
     for one in rollouts:
-        step = f" {one.step}/{one.steps}" if one.step and one.steps else ""
-        share = format_percentage(one.percentage)
-        users = count_words(one.exposed.users) if one.exposed.users else "none counted"
-        lines.append(f"| {escaped(one.rollout)} | {share} |{step} | {_state(one)} | {users} |")
+        name, share, step, state, users = map(escaped, rollout_cells(one))
+        state = state.replace("taken back", "**taken back**", 1) if one.phase is Phase.ROLLED_BACK else state
+        lines.append(f"| {name} | {share} |{f' {step}' if step else ''} | {state} | {users} |")
     return lines
-
-
-def _state(one: ReportRollout) -> str:
-    by = f" by {escaped(one.trigger)}" if one.trigger else ""
-    match one.phase:
-        case Phase.ROLLED_BACK:
-            return f"**taken back**{by}"
-        case Phase.PAUSED:
-            return f"paused{by}, waits for a person"
-        case phase:
-            return str(phase)
-
-
-def by_people(report: Report) -> tuple[ReportRollback, ...]:
-    """What people took back or restored: the acts tell what triggers did."""
-    told = {act.rollback_id for act in report.acted}
-    return tuple(one for one in report.rollbacks if one.trigger is None and one.id not in told)
 
 
 def _ending(report: Report) -> str:

@@ -1,17 +1,22 @@
 """A report as one HTML page that needs nothing beside it: no script, no font, no picture. All text is escaped."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from html import escape
 
-from deployguard.config.units import format_percentage
 from deployguard.plain import clean
-from deployguard.state import Phase
+from deployguard.state import CommandRun
 from deployguard.story.explain import paragraph
-from deployguard.story.numbers import count_words, duration_words, utc_stamp
-from deployguard.story.report.as_markdown import by_people
-from deployguard.story.report.values import Report, ReportRollout, ReportStep
-from deployguard.story.telling.releases import ended_words
+from deployguard.story.numbers import utc_stamp
+from deployguard.story.report.cells import (
+    COMMANDS,
+    ROLLOUTS,
+    by_people,
+    change_words,
+    command_cells,
+    rollout_cells,
+    seen_words,
+)
+from deployguard.story.report.values import Report, ReportStep
 
 _STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -31,9 +36,9 @@ def html(report: Report) -> str:
         *([f"<p>{_text(paragraph(report.error))}</p>"] if report.error else []),
         *(_told(act.sentence, act.undo) for act in report.acted),
         *(_told(one.sentence, one.undo) for one in by_people(report)),
-        _table("Rollouts", ("rollout", "now", "step", "state", "users who saw it"), map(_rollout, report.rollouts)),
+        _table("Rollouts", ROLLOUTS, map(rollout_cells, report.rollouts)),
         _table("Steps", ("when", "rollout", "change", "seen by", "why"), map(_step, report.steps)),
-        _table("Commands", ("command", "ended", "took"), _commands(report)),
+        _table("Commands", COMMANDS, map(_command, report.commands)),
         _table("Health checks", ("when", "what"), ((utc_stamp(one.at), one.sentence) for one in report.checks)),
         _foot(report),
     ]
@@ -66,23 +71,10 @@ def _table(title: str, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) 
     return f"<h2>{_text(title)}</h2>\n<table><tr>{head}</tr>\n" + "\n".join(lines) + "\n</table>"
 
 
-def _rollout(one: ReportRollout) -> tuple[str, ...]:
-    step = f"{one.step} of {one.steps}" if one.step and one.steps else ""
-    state = "taken back" if one.phase is Phase.ROLLED_BACK else str(one.phase)
-    by = f" by {one.trigger}" if one.trigger else ""
-    users = count_words(one.exposed.users) if one.exposed.users else "none counted"
-    return one.rollout, format_percentage(one.percentage), step, f"{state}{by}", users
-
-
 def _step(one: ReportStep) -> tuple[str, ...]:
-    changed = one.from_ is not None and one.to is not None and one.from_ != one.to
-    change = f"{format_percentage(one.from_ or 0)} → {format_percentage(one.to or 0)}" if changed else ""
-    seen = f"{count_words(one.exposed.users)} users" if one.exposed and one.exposed.users else ""
-    return utc_stamp(one.at), one.flag_id or one.rollout, change, seen, one.why
+    return utc_stamp(one.at), one.flag_id or one.rollout, change_words(one), seen_words(one), one.why
 
 
-def _commands(report: Report) -> Iterable[tuple[str, ...]]:
-    for run in report.commands:
-        took = duration_words(timedelta(milliseconds=run.duration_ms)) if run.duration_ms is not None else ""
-        kind = "rollback: " if run.kind == "rollback" else ""
-        yield f"{kind}{run.text}", ended_words(run.error, run.signal, run.exit_code), took
+def _command(run: CommandRun) -> tuple[str, ...]:
+    command, *rest = command_cells(run)
+    return f"{'rollback: ' if run.kind == 'rollback' else ''}{command}", *rest
