@@ -15,24 +15,9 @@ from typing import Any
 from deployguard.config.environ import WEBHOOK, channel_from_environ, expand
 from deployguard.config.issues import Issues, TooManyError, config_error
 from deployguard.config.kinds import WRONG, Kind, Known, python_name, read, write
-from deployguard.config.parts import command_to_json
 from deployguard.config.rules import Tree, known_names, requires, section
 from deployguard.config.shape import CHANNEL, COMMAND, FILE, FLAG, OVERRIDABLE, TARGETING
 from deployguard.config.values import Command, Config, Environment, Flag, Strategy, Targeting
-
-__all__ = [
-    "command_from_json",
-    "command_to_json",
-    "config_from_document",
-    "expanded_and_read",
-    "flag_from_json",
-    "flag_to_json",
-    "flags_from_document",
-    "read_config",
-    "shared_parts",
-    "targeting_from_json",
-    "targeting_to_json",
-]
 
 Read = dict[str, Any]
 """The whole file, read by the shape: values by Python's names of the keys."""

@@ -3,7 +3,7 @@
 `shape` names these beside the keys; a default that depends on other keys is filled in here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from deployguard.config.environ import unexpanded
@@ -17,12 +17,6 @@ from deployguard.config.values import (
     Command,
     Flag,
     Guardrails,
-    HealthCheck,
-    Retention,
-    Server,
-    Source,
-    Step,
-    Strategy,
     Targeting,
     Trigger,
 )
@@ -31,6 +25,16 @@ Parts = dict[str, Any]
 Tree = Mapping[str, Any]
 
 _DEFAULT_TIMEOUT = Command().timeout
+
+
+def made(cls: Callable[..., Any]) -> Callable[[str, Parts, Tree], Any]:
+    """Makes a value of what was read, as it is."""
+    return lambda _name, parts, _tree: cls(**parts)
+
+
+def named(cls: Callable[..., Any]) -> Callable[[str, Parts, Tree], Any]:
+    """As `made`, for a value that knows its name."""
+    return lambda name, parts, _tree: cls(name=name, **parts)
 
 
 def targeting(_name: str, parts: Parts, _tree: Tree) -> Targeting:
@@ -64,18 +68,6 @@ def of_flag(value: Any, name: str) -> Any:
         return "own" if part(value, "own_seed") else part(value, "seed")
     found = part(value, name)
     return None if found == Targeting() else found
-
-
-def step(_name: str, parts: Parts, _tree: Tree) -> Step:
-    return Step(**parts)
-
-
-def strategy(name: str, parts: Parts, _tree: Tree) -> Strategy:
-    return Strategy(name=name, **parts)
-
-
-def check(name: str, parts: Parts, _tree: Tree) -> HealthCheck:
-    return HealthCheck(name=name, **parts)
 
 
 def command(_name: str, parts: Parts, tree: Tree) -> Command:
@@ -127,21 +119,9 @@ def trigger(name: str, parts: Parts, _tree: Tree) -> Trigger:
     return Trigger(name=name, **{**depends, **parts, "then": actions(parts["then"])})
 
 
-def source(name: str, parts: Parts, _tree: Tree) -> Source:
-    return Source(name=name, **parts)
-
-
 def channel(name: str, parts: Parts, _tree: Tree) -> Channel:
     return Channel(name=name, **{**parts, "secret": parts.get("secret") or None})
 
 
 def guardrails(_name: str, parts: Parts, _tree: Tree) -> Guardrails:
     return Guardrails(**{"metrics": GUARDED[:4], **parts, "then": actions(parts["then"])})
-
-
-def server(_name: str, parts: Parts, _tree: Tree) -> Server:
-    return Server(**parts)
-
-
-def retention(_name: str, parts: Parts, _tree: Tree) -> Retention:
-    return Retention(**parts)

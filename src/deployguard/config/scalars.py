@@ -48,19 +48,17 @@ def _bare(value: object) -> str | None:
 
 def duration(*, zero: bool = False) -> Scalar:
     """A duration such as `24h`, above zero unless `zero`."""
+    wanted = 'a duration such as "30s", "5m" or "24h"'
 
     def read(value: object, _known: Known) -> timedelta:
         bare = _bare(value)
         if bare is not None:
             number = bare.lstrip("+-")
-            wanted = f'a duration: "{number}s" is {number} seconds, "{number}ms" is {number} milliseconds'
-            raise WrongError(Code.UNIT_MISSING, f"{bare}, a number without a unit", wanted)
-        text = _text(value, 'a duration such as "30s", "5m" or "24h"')
-        parsed = parse_duration(text)
+            units = f'a duration: "{number}s" is {number} seconds, "{number}ms" is {number} milliseconds'
+            raise WrongError(Code.UNIT_MISSING, f"{bare}, a number without a unit", units)
+        parsed = parse_duration(_text(value, wanted))
         if parsed is None:
-            if _DURATION.fullmatch(text.strip()):
-                raise WrongError(Code.OUT_OF_RANGE, quote(value), "a duration from 0 to 100y, six decimals at most")
-            _type(value, 'a duration such as "30s", "5m" or "24h"')
+            _refuse(value, _DURATION, wanted, "a duration from 0 to 100y, six decimals at most")
         if not parsed and not zero:
             raise WrongError(Code.OUT_OF_RANGE, quote(value), "a duration above 0")
         return parsed
@@ -71,7 +69,6 @@ def duration(*, zero: bool = False) -> Scalar:
 
 def percentage(low: int = 0, high: int = 10_000) -> Scalar:
     """A percentage such as `5%` as whole hundredths, from `low` to `high`."""
-    wanted = f"a percentage from {low / 100:g}% to {high / 100:g}%, two decimals at most"
 
     def read(value: object, _known: Known) -> int:
         bare = _bare(value)
@@ -79,16 +76,21 @@ def percentage(low: int = 0, high: int = 10_000) -> Scalar:
             number = float(bare)
             share = f', "{number * 100:g}%" if {bare} is a share' if 0 < number <= 1 else ""
             raise WrongError(Code.UNIT_MISSING, f"{bare}, a number without a unit", f'a percentage: "{bare}%"{share}')
-        text = _text(value, 'a percentage such as "5%"')
-        parsed = parse_percentage(text)
-        if parsed is None and not _PERCENTAGE.fullmatch(text.strip()):
-            _type(value, 'a percentage such as "5%"')
+        parsed = parse_percentage(_text(value, 'a percentage such as "5%"'))
         if parsed is None or not low <= parsed <= high:
-            raise WrongError(Code.OUT_OF_RANGE, quote(value), wanted)
+            limits = f"a percentage from {low / 100:g}% to {high / 100:g}%, two decimals at most"
+            _refuse(value, _PERCENTAGE, 'a percentage such as "5%"', limits)
         return parsed
 
     pattern = rf"^\s*\d{{1,3}}(\.\d{{1,2}})?\s*%\s*$|{VARIABLE}"
     return Scalar(read, {"type": "string", "pattern": pattern}, format_percentage)
+
+
+def _refuse(value: object, shape: re.Pattern[str], wanted: str, limits: str) -> NoReturn:
+    """Text that is too much of the right thing is out of range, any other of the wrong type."""
+    if shape.fullmatch(str(value).strip()):
+        raise WrongError(Code.OUT_OF_RANGE, quote(value), limits)
+    _type(value, wanted)
 
 
 def number(low: float, high: float, *, whole: bool = False) -> Scalar:

@@ -1,6 +1,5 @@
 """The shape as JSON Schema (draft 2020-12): what an editor completes and checks by, through `$schema`."""
 
-import json
 from typing import Any, assert_never
 
 from deployguard.config.kinds import Either, Fields, Key, Kind, Many, Named, Scalar
@@ -24,11 +23,6 @@ def schema() -> dict[str, Any]:
         **_of(FILE),
         "$defs": {name: _spelt(kind) for name, kind in _SHARED},
     }
-
-
-def schema_text() -> str:
-    """The schema as `init` writes it beside the config."""
-    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _of(kind: Kind) -> dict[str, Any]:

@@ -7,7 +7,20 @@ from deployguard.config import phrases as say
 from deployguard.config import scalars as a
 from deployguard.config.kinds import NAME, NAME_RULE, Either, Fields, Key, Many, Named, Scalar
 from deployguard.config.metrics import GUARDED
-from deployguard.config.values import Confirm, Mode, OnCommonFault, OnInconclusive, Severity, SourceType
+from deployguard.config.values import (
+    Confirm,
+    HealthCheck,
+    Mode,
+    OnCommonFault,
+    OnInconclusive,
+    Retention,
+    Server,
+    Severity,
+    Source,
+    SourceType,
+    Step,
+    Strategy,
+)
 from deployguard.errors import Code
 
 
@@ -60,7 +73,7 @@ _STEP = Either(
             "hold": Key(say.HOLD, "How long before the next: 24h. The last step has none."),
             "name": Key(_WORDS, "For people."),
         },
-        parts.step,
+        parts.made(Step),
     ),
 )
 STEPS = Many("a list of steps", _STEP, least=1, rule=rules.steps_rise)
@@ -77,7 +90,7 @@ STRATEGY = Either(
             "maxWait": Key(a.duration(), "Past the hold, then it says that it waits for a person.", default="24h"),
             "holdout": Key(a.percentage(high=5_000), "Users who never get it, to compare with.", default="0%"),
         },
-        parts.strategy,
+        parts.named(Strategy),
     ),
 )
 CHECK = Fields(
@@ -97,7 +110,7 @@ CHECK = Fields(
             "Sent with the request.",
         ),
     },
-    parts.check,
+    parts.named(HealthCheck),
 )
 _OPTIONS = {
     "timeout": Key(a.duration(), "After this it is ended.", default="10m"),
@@ -170,7 +183,7 @@ SOURCE = Fields(
         "fields": Key(_FIELDS, "Where a JSON line has what: time, path, status, duration, user, country, region."),
         "environments": _ENVIRONMENTS,
     },
-    parts.source,
+    parts.named(Source),
 )
 CHANNEL = Fields(
     "a channel for alerts, an object",
@@ -203,7 +216,7 @@ SERVER = Fields(
             a.pattern(r"[A-Za-z0-9-]{1,100}", "a header's name such as cf-ipcountry"), "Has the user's country."
         ),
     },
-    parts.server,
+    parts.made(Server),
 )
 RETENTION = Fields(
     "an object",
@@ -211,7 +224,7 @@ RETENTION = Fields(
         "metrics": Key(a.duration(), "How long figures are kept.", default="30d"),
         "reports": Key(a.duration(), "How long reports are kept.", default="1y"),
     },
-    parts.retention,
+    parts.made(Retention),
 )
 OVERRIDABLE = {"triggers": TRIGGER, "healthChecks": CHECK, "flags": FLAG}
 """What an environment may override by the same key, one level deep."""

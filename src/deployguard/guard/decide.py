@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from deployguard.codec import to_json
-from deployguard.config.build import command_to_json
+from deployguard.config.parts import command_to_json
 from deployguard.config.values import ActionKind, Environment
 from deployguard.guard.blame import Fall, Spared, stand
 from deployguard.guard.choose import choose

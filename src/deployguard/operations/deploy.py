@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from deployguard.config.build import command_to_json
+from deployguard.config.parts import command_to_json
 from deployguard.effects.commands import Finished
 from deployguard.errors import Code, DeployguardError, Problem
 from deployguard.guard.units import guarded

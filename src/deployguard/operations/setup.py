@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from deployguard.config.build import config_from_document
-from deployguard.config.defaults import default_config, npm_scripts
+from deployguard.config.defaults import NPM_SCRIPTS, default_config
 from deployguard.config.schema import schema
 from deployguard.config.secrets import without_passwords
 from deployguard.config.units import format_percentage
@@ -30,14 +30,6 @@ def initialise(folder: Path, *, url: str | None, npm: bool, force: bool) -> Init
             found="an existing file",
             wanted="an empty place, or --force to write over it",
             next=(Offer("deployguard config validate"),),
-        )
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise fail(
-            Code.USAGE,
-            "the application's address is no web address",
-            where="option --url",
-            found=f'"{url}"',
-            wanted="http:// or https:// and a host",
         )
     try:
         return _written(folder, url=url, npm=npm, force=force)
@@ -76,7 +68,7 @@ def _written(folder: Path, *, url: str | None, npm: bool, force: bool) -> Initia
         changed=tuple(changed),
         environments=tuple((e.name, without_passwords(e.base_url), _words(e.strategy)) for e in environments),
         package_json=package.exists() and not npm,
-        npm_scripts=npm_scripts(),
+        npm_scripts=NPM_SCRIPTS,
     )
 
 
@@ -119,7 +111,7 @@ def _write_scripts(package: Path) -> tuple[str, str]:
     try:
         document = json.loads(package.read_text(encoding="utf-8"))
         scripts = document.setdefault("scripts", {})
-        new = {name: command for name, command in npm_scripts().items() if name not in scripts}
+        new = {name: command for name, command in NPM_SCRIPTS.items() if name not in scripts}
         scripts.update(new)
     except (OSError, ValueError, AttributeError) as error:
         raise fail(

@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 
 from deployguard.config.build import config_from_document
-from deployguard.config.defaults import default_config, npm_scripts
+from deployguard.config.defaults import NPM_SCRIPTS, default_config
 from deployguard.config.load import load_config
-from deployguard.config.schema import schema, schema_text
+from deployguard.config.schema import schema
 from deployguard.config.secrets import Masker, is_secret_name
 from deployguard.config.show import differences, shown
 from deployguard.errors import Code, DeployguardError
@@ -31,7 +31,7 @@ def _examples() -> list[str]:
 
 def test_the_repositorys_own_example_is_what_init_writes() -> None:
     assert (ROOT / "deployment-config.json").read_text() == default_config(None)
-    assert (ROOT / "deployment-config.schema.json").read_text() == schema_text()
+    assert json.loads((ROOT / "deployment-config.schema.json").read_text()) == schema()
 
 
 @without_the_page
@@ -58,14 +58,14 @@ def test_the_default_takes_the_applications_address(url: str, tmp_path: Path) ->
 
 
 def test_an_address_that_is_none_is_a_usage_error() -> None:
-    for url in ("shop", 'https://x" , "a": "', "ftp://x.example", "https://a b"):
+    for url in ("", "shop", 'https://x" , "a": "', "ftp://x.example", "https://a b"):
         with pytest.raises(DeployguardError) as caught:
             default_config(url)
         assert caught.value.problem.code is Code.USAGE
 
 
 def test_the_source_systems_scripts_have_their_commands() -> None:
-    assert list(npm_scripts()) == [
+    assert list(NPM_SCRIPTS) == [
         "deploy:enhanced:dev",
         "deploy:enhanced:staging",
         "deploy:enhanced:prod",
@@ -74,7 +74,7 @@ def test_the_source_systems_scripts_have_their_commands() -> None:
         "feature-flags:status",
         "rollback:emergency",
     ]
-    assert npm_scripts()["deploy:enhanced:prod"] == "deployguard deploy prod"
+    assert NPM_SCRIPTS["deploy:enhanced:prod"] == "deployguard deploy prod"
 
 
 def _default(**changes: Any) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import pytest
 
 from deployguard.config.build import (
     command_from_json,
-    command_to_json,
     config_from_document,
     flag_from_json,
     flag_to_json,
@@ -20,6 +19,7 @@ from deployguard.config.build import (
 )
 from deployguard.config.defaults import default_config
 from deployguard.config.environ import unused_settings
+from deployguard.config.parts import command_to_json
 from deployguard.config.values import Command, Flag
 from deployguard.errors import Code, DeployguardError, Place
 
