@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployguard.operations import moves, takeback, watching
+from deployguard.operations import moves, rollouts, takeback, watching
 from deployguard.operations.protocol import Ask
 from deployguard.rollout.moves import MoveKind
 from deployguard.session import Session
@@ -127,7 +127,7 @@ def test_on_day_one_health_checks_alone_carry_a_rollout_and_it_says_what_it_cann
         assert (vitals.verdict, vitals.cause) == ("inconclusive", "not_connected")
         errors = next(v for v in found.verdicts if v.trigger == "errors")
         assert errors.source == "checks"
-        row = watching.rollouts(session, "hero").rollouts[0]
+        row = rollouts.rollouts(session, "hero").rollouts[0]
         assert any(line.cause and "cannot see" in line.cause for line in row.lines)
 
 
@@ -198,5 +198,5 @@ def test_a_config_that_lost_a_flag_which_was_taken_back_stops_nothing(play: Stag
     play.write(**changed)
     play.plays(watch, 0.5)
     watching.overview(play.session())
-    watching.rollouts(play.session(), None)
+    rollouts.rollouts(play.session(), None)
     watch.leave("the test is over")

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from deployguard.errors import EXIT_CODES, Code, Offer, fail
 from deployguard.guard.values import Cause, CheckRound, Evidence, Result, Verdict
 from deployguard.operations import flags, judged
+from deployguard.operations.judged import Look
 from deployguard.operations.plan import fact_of
 from deployguard.operations.protocol import Operations
 from deployguard.operations.values.watching import Gate, GateRow
 from deployguard.rollout.plan import step_of
 from deployguard.session import Session
 from deployguard.state import PausedBy, Phase, ReleasePhase, Rollout, State
-from deployguard.store.locks import read_controller
 from deployguard.story.numbers import age_words
 from deployguard.story.verdicts import cause_words, metric_name_words, rule_words, worst
 
@@ -66,8 +66,8 @@ def wait_at_gate(
 
 
 def gate(session: Session, lead: str | None, *, step: int | None, completed: bool) -> Gate:
-    state, now = session.store.read(), session.clock()
-    settings = session.best_settings(state)
+    look = Look(session)
+    state, now = look.state, look.now
     if lead is not None:
         flags.known(session.definitions(state), lead, f"gate FLAG --env {session.environment}")
     chosen = _chosen(state, lead)
@@ -79,8 +79,7 @@ def gate(session: Session, lead: str | None, *, step: int | None, completed: boo
             found=str(step),
             wanted=f"a step from 1 to {fewest}",
         )
-    controller = read_controller(session.state_dir, session.environment, now)
-    evidence, verdicts = judged.observe(session, state, settings, now)
+    controller, evidence, verdicts = look.controller, look.evidence, look.verdicts
     found = tuple(
         _row(state, rollout, judged.of_unit(verdicts, rollout.lead), step=step, completed=completed)
         for rollout in chosen

@@ -5,6 +5,7 @@ A verdict is a pure function of samples and state, so it is worked out again ins
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
 
 from deployguard.config.values import ActionKind, Environment, Mode
 from deployguard.guard.judge import judge
@@ -12,7 +13,36 @@ from deployguard.guard.units import guarded
 from deployguard.guard.values import Evidence, Result, Verdict
 from deployguard.session import Session
 from deployguard.state import State
+from deployguard.store.locks import ControllerInfo, read_controller
 from deployguard.telemetry.gather import gather
+from deployguard.telemetry.metrics import MetricStore
+
+
+class Look:
+    """One look at an environment: its state, and what the triggers say of it now. What nobody asks for is not read."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.state = session.store.read()
+        self.now = session.clock()
+        self.settings = session.best_settings(self.state)
+
+    @cached_property
+    def metrics(self) -> MetricStore:
+        return self.session.metrics(read_only=True)
+
+    @cached_property
+    def controller(self) -> ControllerInfo | None:
+        return read_controller(self.session.state_dir, self.session.environment, self.now)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        return gather(self.metrics, self.state, self.settings, self.now)
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        units = guarded(self.state, self.settings, self.now)
+        return judge(units, self.evidence, self.settings, self.state, self.now)
 
 
 def observe(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import deployguard.operations.moves
     import deployguard.operations.plan
     import deployguard.operations.reports
+    import deployguard.operations.rollouts
     import deployguard.operations.takeback
     import deployguard.operations.told
     import deployguard.operations.upkeep
@@ -95,7 +96,7 @@ class Local:
         return areas.moves.move(self._session, ask)
 
     def rollouts(self, lead: str | None = None) -> RolloutsStatus:
-        return areas.watching.rollouts(self._session, lead)
+        return areas.rollouts.rollouts(self._session, lead)
 
     def plan(self, lead: str | None, users: int | None, rps: float | None) -> RolloutPlans:
         return areas.plan.plan_rollouts(self._session, lead, users, rps)
