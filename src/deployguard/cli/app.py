@@ -20,9 +20,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 HELP = ("--help", "-h")
 _NEGATIVE = re.compile(r"-[0-9.]")
 COMMANDS = {
-    "init": "setup",
+    "init": "upkeep",
     "config": "config",
-    "doctor": "setup",
+    "doctor": "upkeep",
     "demo": "demo",
     "deploy": "deploy",
     "rollout": "rollout",
@@ -30,10 +30,10 @@ COMMANDS = {
     "watch": "watch",
     "monitoring": "monitoring",
     "gate": "gate",
-    "alerts": "alerts",
+    "alerts": "upkeep",
     "rollback": "rollback",
     "report": "report",
-    "state": "state",
+    "state": "upkeep",
 }
 # Beside those that take `--by`: they leave something behind, or their exit code is the answer.
 _ACTS = ("init", "demo", "watch", "gate", "import", "forget", "backup")
