@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from support.command import Folder, Site, small_config, wait_for
+from support.disk import small_disk
 
 SECRET = "hunter2-hunter2"
 
@@ -182,6 +183,36 @@ def test_an_interrupted_deploy_ends_its_command_rolls_back_and_closes_its_releas
     report = shop.json("report", "show", "r-1", "--format", "json")
     assert report["outcome"] == "failed"
     assert [c["kind"] for c in report["commands"]] == ["deploy", "rollback"]
+
+
+def test_a_reader_who_has_gone_ends_no_deploy(shop: Folder, site: Site) -> None:
+    deploys(shop, site, [{"shell": "for i in $(seq 60); do echo line $i; sleep 0.01; done; echo $? > ran"}])
+    with running(shop) as process:
+        assert process.stderr is not None
+        while "line 1" not in process.stderr.readline():
+            pass
+        process.stderr.close()
+        process.wait(60)
+    assert (shop.path / "ran").exists()
+    assert rolled(shop) == 0
+    assert shop.json("report", "show", "r-1", "--format", "json")["commands"][0]["exitCode"] == 0
+    assert flag_of(shop, "homepage")["percentage"] == 5
+
+
+def test_a_full_disk_keeps_no_rollback_command_from_running(shop: Folder, site: Site) -> None:
+    with small_disk("300k") as disk:
+        rollback = [{"shell": f"echo {number} >> rolled"} for number in (1, 2, 3)]
+        deploys(shop, site, [{"shell": f"cp /dev/zero {disk}/fills; exit 3"}], rollback=rollback)
+        shop.environ["DEPLOYGUARD_STATE"] = str(disk)
+        error = shop.error("deploy", "prod", "--version", "2.0", code=1)
+        assert error["code"] == "command-failed"
+        assert "not written down" in error["now"]
+        assert "no space left on device" in error["now"]
+        assert rolled(shop) == 3
+        (disk / "fills").unlink()
+        assert "it had rolled back" in shop("rollback", "emergency").err
+        assert rolled(shop) == 3, "not a second time"
+        assert shop.json("report", "show", "r-1", "--format", "json")["outcome"] == "aborted"
 
 
 def test_an_offer_to_ask_again_loses_nothing_of_what_was_asked(shop: Folder, site: Site) -> None:

@@ -60,10 +60,11 @@ def clean_up(session: Session, release: Release, actor: Actor, watch: DeployWatc
 def _run(
     session: Session, release: Release, lock: DeployLock, lease: Lease | None, actor: Actor, watch: DeployWatch | None
 ) -> Left:
-    notes = [f"the deploy {release.id} had died without a word (pid {release.pid} on {release.host})"]
+    over = lease is not None and lease.over
+    how_it_ended = "ended, and could not write that down" if over else "died without a word"
+    notes = [f"the deploy {release.id} had {how_it_ended} (pid {release.pid} on {release.host})"]
     left = lease.left(release) if lease is not None else None
     began = lease is None or left is not None or any(_really_ran(run) for run in release.commands)
-    over = lease is not None and lease.over
     went: list[Finished] = []
     with Running(session, lock, release, actor, watch) as running:
         running.record(left)
@@ -75,7 +76,7 @@ def _run(
     texts = (session.masker.mask(command.text) for command in commands)
     notes += [f"its rollback command was run: {text}, {how(one)}" for text, one in zip(texts, went, strict=False)]
     if over:
-        notes.append("it had run its rollback commands, and could not write that down")
+        notes.append("what there was to roll back it had rolled back")
     elif not commands:
         notes.append("it has no rollback command: look at what its commands left")
     elif not began:

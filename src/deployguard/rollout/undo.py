@@ -128,7 +128,7 @@ def _marked(edit: Edit, record: Rollback, undo_id: str) -> Edit:
 def _wanted(state: State, move: Move) -> Rollback:
     record = state.rollbacks.get(move.rollback_id) if move.rollback_id else latest_undoable(state)
     env = f"--env {state.environment}"
-    offers = (Offer(f"deployguard rollback history {env}", "what was taken back"),)
+    offers: tuple[Offer, ...] = (Offer(f"deployguard rollback history {env}", "what was taken back"),)
     if record is None:
         what = f"there is no rollback {move.rollback_id}" if move.rollback_id else "there is nothing to undo"
         found, wanted = f"{len(state.rollbacks)} records are kept", "the id of one that is kept and not undone"

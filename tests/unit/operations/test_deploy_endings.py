@@ -183,7 +183,7 @@ def test_a_disk_that_fills_up_keeps_no_rollback_command_from_running(play: Stage
         assert deployed(play_again(play)).outcome == "succeeded", "at once, since all is over"
     else:
         notes = takeback.emergency(play.session(), None, None).notes
-        assert any("had run its rollback commands" in note for note in notes)
+        assert any("it had rolled back" in note for note in notes)
     assert lines(play, "rolled") == 3, "not a second time"
     assert not session.store.read().releases["r-1"].runs
     assert DeployLock(session.state_dir, "prod").read() is None

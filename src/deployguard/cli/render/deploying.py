@@ -101,12 +101,18 @@ def question(wanted: str, page: Page) -> None:
 
 
 def progress(page: Page) -> DeployWatch:
-    """What a deploy prints while it runs: on standard error, so that standard output has the result alone."""
+    """What a deploy prints while it runs: on standard error, so that standard output has the result alone.
+
+    A reader who has gone (`| head`, a log's collector that died) ends no deploy in the middle: it goes on unheard.
+    """
 
     def shown(draw: Callable[..., None]) -> Callable[..., None]:
         def told(*words: Any) -> None:
             draw(page, *words)
-            page.flush()
+            try:
+                page.flush()
+            except OSError:
+                page.err.clear()
 
         return told
 
