@@ -139,6 +139,11 @@ def fail(
 _NAMED = 5  # of many known names
 
 
+def usage(message: str, where: str, found: str | None, wanted: str) -> DeployguardError:
+    """The error to raise for a word of the command line that cannot be meant."""
+    return fail(Code.USAGE, message, where=where, found=found, wanted=wanted)
+
+
 def nearest(name: str, known: "list[str] | tuple[str, ...] | set[str] | frozenset[str]") -> str | None:
     """The known name most like `name`, or None where nothing is close."""
     import difflib

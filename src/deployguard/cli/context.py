@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from deployguard.cli.options import Options
-from deployguard.errors import Code, Offer, Problem, fail
+from deployguard.errors import Offer, Problem, usage
 from deployguard.plain import plain_line
 
 if TYPE_CHECKING:
@@ -34,12 +34,11 @@ class Run:
 
             named = self.options.environment if "environment" in self.options.given else None
             if environment is not None and named is not None and environment != named:
-                raise fail(
-                    Code.USAGE,
+                raise usage(
                     "two environments are named",
-                    where="argument ENV and option --env",
-                    found=f'"{environment}" and "{named}"',
-                    wanted="one environment",
+                    "argument ENV and option --env",
+                    f'"{environment}" and "{named}"',
+                    "one environment",
                 )
             self._operations = open_local(
                 config_path=self.options.config,

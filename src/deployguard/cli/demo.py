@@ -19,7 +19,7 @@ import typer
 
 from deployguard.cli.app import single
 from deployguard.cli.context import Run, run
-from deployguard.errors import Code, Offer, fail
+from deployguard.errors import Code, Offer, fail, usage
 from deployguard.operations.protocol import Operations
 
 TICK = timedelta(seconds=1)
@@ -57,12 +57,8 @@ def _folder(keep: str | None) -> Iterator[Path]:
         return
     folder = Path(keep)
     if folder.exists() and any(folder.iterdir()):
-        raise fail(
-            Code.USAGE,
-            "the demo needs a folder of its own",
-            where="option --keep",
-            found=f"{keep} is not empty",
-            wanted="a new or empty folder",
+        raise usage(
+            "the demo needs a folder of its own", "option --keep", f"{keep} is not empty", "a new or empty folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
     yield folder.resolve()
@@ -138,10 +134,11 @@ def _free_port() -> int:
 @contextmanager
 def _world(folder: Path, port: int, url: str, seed: int) -> Iterator[None]:
     """The application and its visitors, ended with us."""
+    log, vitals = folder / "logs" / "access.jsonl", folder / "vitals.jsonl"
     module = [sys.executable, "-m"]
-    log, vitals, state = folder / "logs" / "access.jsonl", folder / "vitals.jsonl", folder / "state"
-    app = [*module, "deployguard.demo.application", f"--port={port}", f"--state={state}", f"--log={log}"]
-    people = [*module, "deployguard.demo.visitors", f"--url={url}", f"--vitals={vitals}", f"--seed={seed}"]
+    app = [*module, "deployguard.demo.application", "--port", str(port), "--state", str(folder / "state")]
+    app += ["--log", str(log)]
+    people = [*module, "deployguard.demo.visitors", "--url", url, "--vitals", str(vitals), "--seed", str(seed)]
     errors = folder / "logs" / "demo-errors.txt"
     with errors.open("ab") as stderr:
         started = [subprocess.Popen(app, stderr=stderr, start_new_session=True)]

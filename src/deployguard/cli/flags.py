@@ -12,7 +12,7 @@ import typer
 from deployguard.cli.app import Group
 from deployguard.cli.context import json_text, run
 from deployguard.cli.words import By, FlagName, Force, Reason, attributes, duration, percentage, standard_input
-from deployguard.errors import Code, fail, unknown
+from deployguard.errors import Code, fail, unknown, usage
 from deployguard.plain import plain_line
 
 app = Group("Flags: what there is, who gets it, and changing it by hand.")
@@ -54,12 +54,11 @@ def set_(
 ) -> None:
     text = to if to is not None else percent
     if text is None or (to is not None and percent is not None and to != percent):
-        raise fail(
-            Code.USAGE,
+        raise usage(
             "set needs one percentage",
-            where="argument PERCENTAGE",
-            found="none" if text is None else f'"{to}" and "{percent}"',
-            wanted="25, 25% or --percentage 25",
+            "argument PERCENTAGE",
+            "none" if text is None else f'"{to}" and "{percent}"',
+            "25, 25% or --percentage 25",
         )
     value = percentage(text, "argument PERCENTAGE")
     run().move("set", flag, percentage=value, force=force, by=by, reason=reason)
@@ -106,12 +105,11 @@ def target(
         "rules": rule,
     }
     if not reset and not any((allow_user, allow_group, deny_user, deny_group, country, region, rule)):
-        raise fail(
-            Code.USAGE,
+        raise usage(
             "target needs something to add, --remove with it, or --reset",
-            where="options",
-            found="none",
-            wanted="--allow-user, --allow-group, --deny-user, --deny-group, --country, --region, --rule, or --reset",
+            "options",
+            "none",
+            "--allow-user, --allow-group, --deny-user, --deny-group, --country, --region, --rule, or --reset",
         )
     run().move("target", flag, targeting=added, remove=remove, reset=reset, by=by, reason=reason)
 
@@ -218,10 +216,4 @@ def read_text(file: str, where: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise fail(
-            Code.USAGE,
-            "the file cannot be read",
-            where=where,
-            found=f"{file}: {error}",
-            wanted="a UTF-8 text file",
-        ) from error
+        raise usage("the file cannot be read", where, f"{file}: {error}", "a UTF-8 text file") from error

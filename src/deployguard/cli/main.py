@@ -7,14 +7,19 @@ import sys
 from typing import TYPE_CHECKING
 
 from deployguard import __version__
-from deployguard.cli.process import Terminated, UnprintableError, let_go, prepare, whole
+from deployguard.cli.process import (
+    INTERRUPTED,
+    READER_GONE,
+    TERMINATED,
+    Terminated,
+    UnprintableError,
+    let_go,
+    prepare,
+    whole,
+)
 
 if TYPE_CHECKING:
     from deployguard.cli.context import Run
-
-INTERRUPTED = 130
-TERMINATED = 143
-READER_GONE = 141  # as a shell shows a program that SIGPIPE ended
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from deployguard.errors import Code, fail, unknown
+from deployguard.errors import unknown, usage
 
 OUTPUTS = ("table", "json", "yaml")
 _VARIABLE = {
@@ -43,18 +43,14 @@ def split(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> tuple
         if not equals:
             following = next(words, None)
             if following is None:
-                raise _missing(name)
+                raise usage(f"{name} has no value", f"option {name}", "the end of the line", f"{name} VALUE")
             value = following
         if _OPTION[name] in found and found[_OPTION[name]] != value:
-            raise fail(
-                Code.USAGE,
-                f"{name} is given twice",
-                where=f"option {name}",
-                found=f'"{found[_OPTION[name]]}" and "{value}"',
-                wanted="one value",
+            raise usage(
+                f"{name} is given twice", f"option {name}", f'"{found[_OPTION[name]]}" and "{value}"', "one value"
             )
         if not value.strip():
-            raise _empty(name)
+            raise usage(f"{name} is empty", f"option {name}", '""', "a value; without it the default holds")
         found[_OPTION[name]] = value
     # A job's DEPLOYGUARD_ENVIRONMENT that expands to nothing is kept, and refused: it must not mean the default, prod.
     from_variables = {
@@ -64,33 +60,9 @@ def split(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> tuple
     }
     options = replace(Options(), **{**from_variables, **found}, given=frozenset(found))
     if options.output not in OUTPUTS:
-        raise _unknown_output(options)
+        where = "option --output" if "output" in options.given else "DEPLOYGUARD_OUTPUT"
+        raise unknown("output", options.output, OUTPUTS, where)
     return options, rest
-
-
-def _missing(name: str) -> Exception:
-    return fail(
-        Code.USAGE,
-        f"{name} has no value",
-        where=f"option {name}",
-        found="the end of the line",
-        wanted=f"{name} VALUE",
-    )
-
-
-def _empty(name: str) -> Exception:
-    return fail(
-        Code.USAGE,
-        f"{name} is empty",
-        where=f"option {name}",
-        found='""',
-        wanted="a value; without it the default holds",
-    )
-
-
-def _unknown_output(options: Options) -> Exception:
-    where = "option --output" if "output" in options.given else "DEPLOYGUARD_OUTPUT"
-    return unknown("output", options.output, OUTPUTS, where)
 
 
 def wants_json(argv: Sequence[str]) -> bool:

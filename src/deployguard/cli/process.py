@@ -9,6 +9,10 @@ from io import TextIOWrapper
 from types import FrameType
 from typing import TextIO
 
+INTERRUPTED = 130
+READER_GONE = 141  # as a shell shows a program that SIGPIPE ended
+TERMINATED = 143
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, or a terminal that has gone; ended as Ctrl-C is: what runs is cleaned up, then exit 143."""

@@ -10,21 +10,19 @@ import typer
 
 from deployguard.cli.app import single
 from deployguard.cli.context import Run, run
-from deployguard.cli.process import Terminated
+from deployguard.cli.process import INTERRUPTED, TERMINATED, Terminated
 from deployguard.cli.watch_lines import PASSING, LogView, in_a_line
 from deployguard.cli.words import duration
-from deployguard.errors import EXIT_CODES, Code, DeployguardError, fail
+from deployguard.errors import EXIT_CODES, Code, DeployguardError, usage
 from deployguard.operations.protocol import Operations
 from deployguard.operations.values.watching import Round
 
 if TYPE_CHECKING:
     from deployguard.cli.watch_live import TerminalView
 
-TAKEN_BACK = 3
-HELD_BY_TRIGGER = 1
-WAITS_FOR_PERSON = 4
-INTERRUPTED = 130
-TERMINATED = 143
+TAKEN_BACK = EXIT_CODES[Code.TAKEN_BACK]
+HELD_BY_TRIGGER = EXIT_CODES[Code.TRIGGER_FAILS]
+WAITS_FOR_PERSON = EXIT_CODES[Code.WAITS_FOR_DATA]
 STANDS_BY_S = 3.0  # between two looks whether the other one still acts
 
 
@@ -45,12 +43,7 @@ def watch(
         sys.stderr.write(f"warning: {warning}\n")
     if once:
         if length is not None:
-            raise fail(
-                Code.USAGE,
-                "--once and --for exclude each other",
-                where="options",
-                wanted="one of them",
-            )
+            raise usage("--once and --for exclude each other", "options", None, "one of them")
         found = operations.watch_once(every)
         if found.trouble:
             sys.stderr.write(f"warning: {found.trouble}\n")

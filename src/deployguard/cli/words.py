@@ -1,5 +1,7 @@
 """Words of the line to values: percentages, durations, attributes. Each error names the option and what was found."""
 
+import json
+import math
 import sys
 from collections.abc import Iterable
 from datetime import timedelta
@@ -8,7 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 from deployguard.config.units import parse_duration, parse_percentage
-from deployguard.errors import Code, fail
+from deployguard.errors import Code, fail, usage
 
 By = Annotated[
     str | None, typer.Option("--by", metavar="NAME", help="Who asks, beside the real actor.", show_default=False)
@@ -23,13 +25,7 @@ FlagName = Annotated[str, typer.Argument(metavar="FLAG", show_default=False)]
 def standard_input(where: str) -> TextIO:
     """Standard input, where it is open. Raises `usage`."""
     if sys.stdin is None or sys.stdin.closed:
-        raise fail(
-            Code.USAGE,
-            "standard input is closed",
-            where=where,
-            found='"-"',
-            wanted="a file, or something on standard input",
-        )
+        raise usage("standard input is closed", where, '"-"', "a file, or something on standard input")
     return sys.stdin
 
 
@@ -69,26 +65,20 @@ def attributes(pairs: Iterable[str]) -> dict[str, object]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise fail(
-                Code.USAGE,
+            raise usage(
                 "an attribute needs a name and a value",
-                where="option --attribute",
-                found=f'"{pair}"',
-                wanted="NAME=VALUE, such as plan=pro",
+                "option --attribute",
+                f'"{pair}"',
+                "NAME=VALUE, such as plan=pro",
             )
         out[name] = _literal(value)
     return out
 
 
 def _literal(text: str) -> object:
-    if text in ("true", "false"):
-        return text == "true"
+    """A number, true or false as what it is; everything else, NaN and infinities too, is text."""
     try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        number = float(text)
+        found = json.loads(text)
     except ValueError:
         return text
-    return number if number == number and abs(number) != float("inf") else text  # NaN is no number
+    return found if isinstance(found, int | float) and math.isfinite(found) else text

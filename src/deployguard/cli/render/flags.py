@@ -41,7 +41,7 @@ def status(view: FlagsStatus, page: Page) -> None:
     rows: list[list[Piece]] = []
     for row, share in zip(view.flags, shares, strict=True):
         strong = "bold" if row.phase == "progressing" and row.rollout == row.flag_id else ""
-        state = _state(row, view, page)
+        state = _state(row, view.at, page)
         step = f"{row.step}/{row.steps}" if row.step else ""
         rows.append(
             [page.t(page.sign(sign_of(row)), " ", (row.flag_id, strong)), (share, strong), step, state, _why(row)]
@@ -101,9 +101,8 @@ def sign_of(row: FlagRow) -> Symbol:
     return symbols.ON if row.enabled and row.percentage > 0 else symbols.OFF
 
 
-def _state(row: FlagRow, view: FlagsStatus, page: Page) -> Text:
+def _state(row: FlagRow, at: datetime, page: Page) -> Text:
     """What it is, and what comes next."""
-    at = view.at
     tail = ", targeting changed by hand" if row.targeting_overridden else ""
     if row.orphaned:
         return page.t(("orphaned", "yellow"), ": left the config, as last defined", tail)
@@ -153,7 +152,7 @@ def show(view: FlagDetail, page: Page) -> None:
     users = f"{share}{'' if row.enabled else ', off'}{_until(view, page)}"
     if row.enabled and row.reach < row.percentage:
         users += f"; reaches {format_percentage(row.reach)}"
-    state = page.t(page.sign(sign_of(row)), " ", _long_state(row, view))
+    state = page.t(page.sign(sign_of(row)), " ", _long_state(row, view.at, page))
     facts: list[tuple[str, str | Text]] = [("users", users), ("state", state)]
     if view.because:
         facts.append(("because", view.because.split(" Undo: ")[0]))
@@ -179,19 +178,10 @@ def _until(view: FlagDetail, page: Page) -> str:
     return f"; {format_percentage(last.from_)} until {time_of_day(last.at, view.at, page.zone)}"
 
 
-def _long_state(row: FlagRow, view: FlagDetail) -> str:
+def _long_state(row: FlagRow, at: datetime, page: Page) -> Text:
     if row.phase == "rolled_back":
-        by = f" by {row.why}" if row.why else ""
-        return f"taken back{by}, rollback {row.rollback_id}"
-    if row.phase == "progressing":
-        return f"progressing, step {row.step} of {row.steps}; {progress_words(row, view.at)}"
-    if row.phase == "paused":
-        return f"paused, step {row.step} of {row.steps}; waits for a person"
-    if row.phase == "completed":
-        return f"completed{_guard_words(row, view.at)}"
-    if not row.enabled:
-        return "off"
-    return f"set by hand{_guard_words(row, view.at)}" if row.percentage else "on for its allow list only"
+        return page.t(f"taken back{f' by {row.why}' if row.why else ''}, rollback {row.rollback_id}")
+    return page.t(_state(row, at, page), f"; step {row.step} of {row.steps}" if row.step else "")
 
 
 def _targeting_words(view: FlagDetail) -> str:
