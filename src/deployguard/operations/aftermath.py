@@ -7,7 +7,7 @@ from dataclasses import replace
 from deployguard.errors import DeployguardError
 from deployguard.operations import reports
 from deployguard.session import Session
-from deployguard.state import EffectKind, Event, ReleasePhase, State
+from deployguard.state import EffectKind, Event, State
 from deployguard.store.locks import read_controller
 
 NOTICES_S = 5.0  # how long a command waits for the receivers of its notices
@@ -20,7 +20,7 @@ def follow(session: Session, state: State, events: Iterable[Event], *, always_se
     Notices are left to the controller where one lives, unless `always_send`: a receiver drops a repeat by its id.
     """
     trouble = keep_reports(session, state, events)
-    send_notices(session, state, always=always_send)
+    _send_notices(session, state, always=always_send)
     return trouble
 
 
@@ -33,19 +33,12 @@ def keep_reports(session: Session, state: State, events: Iterable[Event]) -> tup
         for path in event.set
         if path.startswith("rollouts.")
     }
-    releases = dict.fromkeys(state.rollouts[lead].release for lead in state.rollouts if lead in moved)
-    trouble = []
-    for release_id in releases:
-        release = state.releases.get(release_id or "")
-        if release is None or release.phase in (ReleasePhase.RUNNING, ReleasePhase.ABORTING):
-            continue
-        why = reports.try_to_write(session, release.id)
-        if why is not None:
-            trouble.append(why)
-    return tuple(trouble)
+    releases = {rollout.release for lead, rollout in state.rollouts.items() if lead in moved}
+    ended = (release.id for release in state.releases.values() if release.id in releases and not release.runs)
+    return tuple(why for key in ended if (why := reports.try_to_write(session, key)) is not None)
 
 
-def send_notices(session: Session, state: State, *, always: bool = False) -> None:
+def _send_notices(session: Session, state: State, *, always: bool) -> None:
     """Send what waits in the outbox, for at most `NOTICES_S`. What does not come through stays there."""
     notices = tuple(effect for effect in state.outbox if effect.kind is EffectKind.NOTIFY)
     settings = session.settings_if_any(state) if notices else None
