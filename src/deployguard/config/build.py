@@ -131,9 +131,10 @@ def _environment(name: str, tree: Tree, own: Read, shared: Environment) -> Envir
 def _overridden(kind: str, tree: Tree, environment: str, own: Read) -> dict[str, Any]:
     """The entries that an environment overrides by the same key, one level deep, with what was read well of them."""
     base, changes = section(tree, kind), section(tree, "environments", environment, kind)
-    known = known_names(tree)
+    overrides = own.get(python_name(kind), {})
+    known = known_names(tree) if overrides else Known()
     out = {}
-    for name, well in own.get(python_name(kind), {}).items():
+    for name, well in overrides.items():
         changed = {key: value for key, value in changes[name].items() if python_name(key) in well}
         value = read(OVERRIDABLE[kind], section(base, name) | changed, known, Issues(bounded=False), (name,))
         if value is not WRONG:

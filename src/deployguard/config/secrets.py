@@ -17,9 +17,9 @@ _SHORTEST = 4  # a shorter value would mask half of every sentence
 _LONE = 8  # below it only as a word of its own
 _NO_SECRETS = frozenset({"true", "false", "none", "null"})
 _IN_URL = re.compile(
-    r"(?<=://)[^\s/?#\"']*:[^\s/?#\"']*(?=@)|(?:(?<=http://)|(?<=https://))[^\s/?#\"']+(?=@)", re.IGNORECASE
+    r"(?<=://)[^\s/?#\"'@:]*:(?!\d*[/?#])[^\s\"']*(?=@)|(?:(?<=http://)|(?<=https://))[^\s/?#\"']+(?=@)", re.IGNORECASE
 )
-"""Who is named before an address's host: a password, or for http a token alone."""
+"""Who is named before an address's host: a password, whatever is in it, or for http a token alone."""
 
 
 def is_secret_name(name: str) -> bool:

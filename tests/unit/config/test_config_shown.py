@@ -289,6 +289,7 @@ def test_passwords_inside_addresses_are_masked_wherever_they_stand() -> None:
     cases = {
         "https://u:p@ss@host/x": "https://***@host/x",
         "https://u:@host": "https://***@host",
+        "https://u:p/s?s#1@host/x y@z": "https://***@host/x y@z",
         "https://ghp_token@host": "https://***@host",
         "postgresql://u:pw@db/x": "postgresql://***@db/x",
         "ssh://git@host/x http://h:80/a@b": "ssh://git@host/x http://h:80/a@b",
@@ -301,13 +302,13 @@ def test_passwords_inside_addresses_are_masked_wherever_they_stand() -> None:
     )
 
 
-def test_an_error_shows_no_password_of_an_address(tmp_path: Path) -> None:
-    text = default_config("https://u:hunter99@x.example").replace('"https://u:hunter99', '"ftp://u:hunter99')
-    (tmp_path / "c.json").write_text(text)
+@pytest.mark.parametrize("url", ["ftp://u:hunter99@x.example", "https://u:hunter99/8#7@x.example"])
+def test_an_error_shows_no_password_of_an_address(tmp_path: Path, url: str) -> None:
+    (tmp_path / "c.json").write_text(default_config(None).replace("https://www.example.com", url))
     with pytest.raises(DeployguardError) as caught:
         load_config(tmp_path / "c.json", {})
     (problem,) = caught.value.problem.errors
-    assert problem.found == '"ftp://***@x.example"'
+    assert problem.found == json.dumps(f"{url.partition(':')[0]}://***@x.example")
     assert "hunter99" not in repr(caught.value.problem)
 
 
