@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     import deployguard.operations.deploy
     import deployguard.operations.doctor
     import deployguard.operations.flags
-    import deployguard.operations.flags_status
     import deployguard.operations.gate
     import deployguard.operations.moves
     import deployguard.operations.plan
     import deployguard.operations.reports
     import deployguard.operations.rollouts
+    import deployguard.operations.rows
     import deployguard.operations.takeback
     import deployguard.operations.told
     import deployguard.operations.upkeep
@@ -67,7 +67,7 @@ class Local:
     # flags
 
     def flags_status(self) -> FlagsStatus:
-        return areas.flags_status.status(self._session)
+        return areas.rows.status(self._session)
 
     def flag(self, key: str) -> FlagDetail:
         return areas.flags.detail(self._session, key)

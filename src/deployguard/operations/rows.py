@@ -9,15 +9,18 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from deployguard.config.units import format_percentage
 from deployguard.config.values import Environment, Flag
 from deployguard.flags.reach import reach, reaches
-from deployguard.operations.values.status import FlagRow
+from deployguard.operations.values.status import FlagRow, FlagsStatus
 from deployguard.rollout.plan import hold_ends, next_step, step_of
 from deployguard.state import FlagState, PausedBy, Phase, Rollout, State
+from deployguard.store.locks import read_controller
 
 if TYPE_CHECKING:
     from deployguard.guard.values import Exposure, Verdict
     from deployguard.operations.values.rollouts import FlagChange, RolloutRow
+    from deployguard.session import Session
 
 _WAITS_FOR = {
     "hold": "the step's hold",
@@ -26,6 +29,28 @@ _WAITS_FOR = {
     "trigger": "a trigger that fails",
     "person": "a person",
 }
+
+
+def status(session: Session) -> FlagsStatus:
+    """`feature-flags status`: every flag in one look. Here, because the first command must start in a blink."""
+    state, now = session.store.read(), session.clock()
+    settings = session.best_settings(state)
+    definitions = session.definitions(state)
+    warnings = [
+        f"{key} has left the config and is still at {format_percentage(flag.percentage)}: orphaned"
+        for key, flag in state.flags.items()
+        if flag.orphaned is not None
+    ]
+    if session.config_problem is not None:
+        warnings.append(f"the config cannot be read ({session.config_problem.message}): shown as last in force")
+    return FlagsStatus(
+        environment=session.environment,
+        revision=state.revision,
+        controller=read_controller(session.state_dir, session.environment, now),
+        flags=flag_rows(state, settings, definitions, now),
+        at=now,
+        warnings=tuple(warnings),
+    )
 
 
 def change(before: State, after: State, key: str) -> FlagChange:

@@ -1,5 +1,9 @@
 """`config`, `state`, `alerts`: the tool itself."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from deployguard.codec import JSON
 from deployguard.config.show import shown
 from deployguard.errors import Code, DeployguardError, Offer, Problem, fail, unknown
@@ -8,6 +12,9 @@ from deployguard.operations.values.upkeep import AlertTest, Backup, ConfigSummar
 from deployguard.session import Session
 from deployguard.state import Phase, State
 from deployguard.store.locks import read_controller, read_lease
+
+if TYPE_CHECKING:
+    from deployguard.store.backup import Backup as Made
 
 
 def config_summary(session: Session) -> ConfigSummary:
@@ -80,22 +87,16 @@ def verified(session: Session) -> Findings:
 
 
 def backup(session: Session, file: str | None) -> Backup:
-    from deployguard.store.backup import backup as save
+    from deployguard.store import backup as copies
 
-    made = save(session.state_dir, session.environment, file, session.clock())
-    return Backup(
-        environment=session.environment,
-        file=str(made.file),
-        revision=made.revision,
-        events=made.events,
-        bytes=made.bytes,
-    )
+    return _copy(session, copies.backup(session.state_dir, session.environment, file, session.clock()))
 
 
 def restore(session: Session, file: str, by: str | None, reason: str | None) -> Backup:
-    from deployguard.store.backup import restore as bring_back
+    from deployguard.store import backup as copies
 
-    info = read_controller(session.state_dir, session.environment, session.clock())
+    now = session.clock()
+    info = read_controller(session.state_dir, session.environment, now)
     if info is not None and info.alive:
         raise fail(
             Code.NOT_ALLOWED_NOW,
@@ -107,8 +108,12 @@ def restore(session: Session, file: str, by: str | None, reason: str | None) -> 
     lease = read_lease(session.state_dir, session.environment)
     if lease is not None and lease.held:
         state = State(environment=session.environment)  # the one that is there may be damaged
-        raise plan.deploy_running(session, state, lease, session.clock())
-    made = bring_back(session.state_dir, session.environment, file, session.actor(by), reason, session.clock())
+        raise plan.deploy_running(session, state, lease, now)
+    made = copies.restore(session.state_dir, session.environment, file, session.actor(by), reason, now)
+    return _copy(session, made)
+
+
+def _copy(session: Session, made: Made) -> Backup:
     return Backup(
         environment=session.environment,
         file=str(made.file),
