@@ -72,11 +72,8 @@ def _all_of_a_config(problem: Problem, page: Page) -> None:
         page.blank(err=True)
     count = len(problem.errors)
     many = f"{count} errors" if count != 1 else "1 error"
-    page.para(
-        page.t((f"{many} in {_file_of(problem)}.", "bold"), f" Nothing was changed. (exit {problem.exit_code})"),
-        first=page.t(page.sign(FAIL), " "),
-        rest="  ",
-        err=True,
+    page.sentence(
+        FAIL, (f"{many} in {_file_of(problem)}.", "bold"), f" Nothing was changed. (exit {problem.exit_code})", err=True
     )
     if problem.now and not problem.now.startswith("nothing was changed"):
         page.para(problem.now, first="  ", err=True)

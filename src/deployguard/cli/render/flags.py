@@ -59,7 +59,7 @@ def status(view: FlagsStatus, page: Page) -> None:
     page.table(columns, rows)
     page.blank(err=True)
     for warning in view.warnings:
-        page.para(warning, first=page.t(page.sign(symbols.NEED), " "), rest="  ", err=True)
+        page.sentence(symbols.NEED, warning, err=True)
     offers: list[Offer] = []
     watched = view.controller is not None and view.controller.alive
     # What needs somebody is the last line above `next:`; that nobody watches more than all else.
@@ -78,7 +78,7 @@ def _waiting(view: FlagsStatus, offers: list[Offer], page: Page) -> None:
         return
     words = f"{counted(len(waiting), 'rollout')} {'waits' if len(waiting) == 1 else 'wait'} for a person"
     line = page.t((words, "bold yellow"), f": {', '.join(row.flag_id for row in waiting)}.")
-    page.para(line, first=page.t(page.sign(symbols.NEED), " "), rest="  ", err=True)
+    page.sentence(symbols.NEED, line, err=True)
     offers.append(Offer(f"deployguard rollout status {waiting[0].flag_id} --env {view.environment}"))
 
 

@@ -213,11 +213,7 @@ def left(view: Overview, page: Page, *, why: str, acting: bool, took: timedelta,
     here = f"Here for {duration_words(took)}, {many}."
     still = view.controller
     if not acting and still is not None and still.alive:
-        page.para(
-            f"{who(still, view.at)} goes on watching {view.environment}. {here}",
-            first=page.t(page.sign(symbols.PASS), " "),
-            err=True,
-        )
+        page.sentence(symbols.PASS, f"{who(still, view.at)} goes on watching {view.environment}. {here}", err=True)
         return
     clock = f"{view.at.astimezone(page.zone):%H:%M:%S}"
     line = page.t((f"Nothing is watching {view.environment} since {clock}", "bold yellow"), f" ({why}). {here}")

@@ -1,13 +1,16 @@
 """What a move did: the flag before and after, and the number that is true."""
 
+from collections.abc import Sequence
+
 from deployguard.cli.render import symbols
 from deployguard.cli.render.page import Column, Page, Piece
 from deployguard.config.units import format_percentage
 from deployguard.errors import Offer
 from deployguard.operations.values.rollouts import FlagChange, Moved
 from deployguard.operations.values.takeback import Emergency, RollbackHistory, Undone
-from deployguard.story.numbers import column_of_percentages, time_of_day, zone_words
+from deployguard.story.numbers import column_of_percentages, counted, time_of_day, zone_words
 
+TURNED_OFF = "TURNED OFF"
 _DONE = {
     "start": "started", "retry": "started again", "pause": "paused", "resume": "goes on", "promote": "promoted",
     "abort": "taken back", "set": "set", "enable": "enabled", "disable": "disabled", "rollback": "taken back",
@@ -31,12 +34,12 @@ def moved(view: Moved, page: Page) -> None:
         if change.flag_id != view.flag_id:
             page.put("  ", change.flag_id, "  ", _arrow(change))
     if view.warning:
-        page.para(view.warning, first=page.t(page.sign(symbols.NEED), " "), rest="  ", err=True)
+        page.sentence(symbols.NEED, view.warning, err=True)
     back = view.move in ("abort", "rollback") or (view.rollback_id and main is not None and not main.to.enabled)
     rollback = f", {view.rollback_id}" if view.rollback_id else ""
     sentence = f"{_DONE.get(view.move, view.move)}{rollback}; revision {view.revision} by {view.by}."
     sign = symbols.BACK if back else symbols.PASS
-    page.para(page.t(sentence), first=page.t(page.sign(sign), " "), rest="  ", err=True)
+    page.sentence(sign, sentence, err=True)
     page.next(_offers(view))
 
 
@@ -64,7 +67,7 @@ def _offers(view: Moved) -> list[Offer]:
 def emergency(view: Emergency, page: Page) -> None:
     env = view.environment
     for note in view.notes:
-        page.para(note, first=page.t(page.sign(symbols.NEED), " "), rest="  ", err=True)
+        page.sentence(symbols.NEED, note, err=True)
     if not view.flags:
         kept = ", ".join(f"{row.flag_id} (permanent)" for row in view.left_on)
         but = f" but {kept}" if kept else ""
@@ -73,14 +76,10 @@ def emergency(view: Emergency, page: Page) -> None:
             change = f"The deploy {view.aborting} was told to stop; it runs its rollback commands itself."
         if view.dead:
             change = f"The rollback commands of {view.dead} have not run yet."
-        page.para(
-            f"Nothing was on{but}. {change}",
-            first=page.t(page.sign(symbols.PASS), " "),
-            rest="  ",
-        )
+        page.sentence(symbols.PASS, f"Nothing was on{but}. {change}")
         return
     page.head(env, "emergency rollback", page.clock(view.at))
-    _changes("TURNED OFF", view.flags, page)
+    _changes(TURNED_OFF, view.flags, page)
     page.blank()
     for row in view.left_on:
         page.para(f"{row.flag_id} {format_percentage(row.percentage)}: permanent in the config", first="left on  ")
@@ -93,64 +92,39 @@ def emergency(view: Emergency, page: Page) -> None:
         code = f"the deploy {view.aborting} was told to stop; it runs its rollback commands itself."
         older = ""
     page.para(f"{code}{older}", first="code     ")
-    count = len(view.flags)
-    sentence = (
-        f"{count} flag{'s' if count != 1 else ''} {'are' if count != 1 else 'is'} off for everyone: "
-        f"rollback {view.rollback_id}, revision {view.revision}, by {view.by}."
-    )
-    page.para(page.t((sentence, "bold")), first=page.t(page.sign(symbols.PASS), " "), rest="  ")
+    are = counted(len(view.flags), "flag is", "flags are")
+    done = f"{are} off for everyone: rollback {view.rollback_id}, revision {view.revision}, by {view.by}."
+    page.sentence(symbols.PASS, (done, "bold"))
     page.next([Offer(f"deployguard rollback undo {view.rollback_id} --env {env}")], word="undo")
 
 
-def _changes(title: str, flags: tuple[FlagChange, ...], page: Page) -> None:
+def _changes(title: str, flags: Sequence[FlagChange], page: Page) -> None:
+    """Each flag before and after, and what state it came back in."""
     shares = column_of_percentages([f.from_.percentage for f in flags] + [f.to.percentage for f in flags])
-    before, after = shares[: len(flags)], shares[len(flags) :]
-    rows: list[list[Piece]] = [
-        [page.t(page.sign(symbols.BACK), " ", change.flag_id), was, page.plain("→"), now]
-        for change, was, now in zip(flags, before, after, strict=True)
-    ]
-    page.table(
-        [Column(f"  {title}", shrinks=True), Column("WAS", right=True), Column(), Column("NOW", right=True)], rows
-    )
+    rows: list[list[Piece]] = []
+    for change, was, now in zip(flags, shares[: len(flags)], shares[len(flags) :], strict=True):
+        sign = symbols.ON if change.to.enabled else symbols.OFF
+        if title == TURNED_OFF:
+            sign = symbols.BACK
+        elif change.state == "paused":
+            sign = symbols.PAUSED
+        rows.append([page.t(page.sign(sign), " ", change.flag_id), was, page.plain("→"), now, change.state or ""])
+    columns = [Column(f"  {title}", shrinks=True), Column("WAS", right=True), Column(), Column("NOW", right=True)]
+    page.table([*columns, Column("STATE")], rows)
 
 
 def undone(view: Undone, page: Page) -> None:
     env = view.environment
-    page.head(env, page.t(f"undo {view.undoes}"), page.clock(view.at))
-    shares = column_of_percentages([c.from_.percentage for c in view.flags] + [c.to.percentage for c in view.flags])
-    count = len(view.flags)
-    rows: list[list[Piece]] = []
-    for change, was, now in zip(view.flags, shares[:count], shares[count:], strict=True):
-        paused = change.state == "paused"
-        sign = symbols.PAUSED if paused else symbols.ON if change.to.enabled else symbols.OFF
-        rows.append([page.t(page.sign(sign), " ", change.flag_id), was, page.plain("→"), now, change.state or ""])
-    columns = [
-        Column("  RESTORED", shrinks=True),
-        Column("WAS", right=True),
-        Column(),
-        Column("NOW", right=True),
-        Column("STATE"),
-    ]
-    page.table(columns, rows)
-    alone = [f"{c.flag_id} {format_percentage(c.to.percentage)}" for c in view.left_alone]
-    code = "the code: no command was run"
-    page.para(
-        f"left alone: {', '.join(alone)}, and {code}" if alone else f"left alone: {code}",
-        first="  ",
-    )
-    whole = count + len(view.left_alone)
-    of = (
-        f"{count} of {whole} flags are back"
-        if view.left_alone
-        else f"{count} flag{'s are' if count != 1 else ' is'} back"
-    )
-    waits = len(view.waiting)
-    person = f" {waits} rollout{'s' if waits > 1 else ''} wait{'' if waits > 1 else 's'} for a person." if waits else ""
-    page.para(
-        f"{of}: {view.rollback_id}, revision {view.revision}.{person}",
-        first=page.t(page.sign(symbols.PASS), " "),
-        rest="  ",
-    )
+    page.head(env, f"undo {view.undoes}", page.clock(view.at))
+    _changes("RESTORED", view.flags, page)
+    alone = ", ".join(f"{c.flag_id} {format_percentage(c.to.percentage)}" for c in view.left_alone)
+    page.para(f"left alone: {f'{alone}, and ' if alone else ''}the code: no command was run", first="  ")
+    back = counted(len(view.flags), "flag is back", "flags are back")
+    if view.left_alone:
+        back = f"{len(view.flags)} of {len(view.flags) + len(view.left_alone)} flags are back"
+    waits = counted(len(view.waiting), "rollout waits", "rollouts wait")
+    person = f" {waits} for a person." if view.waiting else ""
+    page.sentence(symbols.PASS, f"{back}: {view.rollback_id}, revision {view.revision}.{person}")
     if view.waiting:
         page.next([Offer(f"deployguard rollout resume {view.waiting[0]} --env {env}")])
 

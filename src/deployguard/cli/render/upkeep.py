@@ -28,11 +28,7 @@ def initialised(view: Initialised, page: Page) -> None:
             f"package.json: deployguard init --npm adds {', '.join(view.npm_scripts)}.",
             rest="  ",
         )
-    page.para(
-        "ready. Nothing was deployed and nothing was asked over the network.",
-        first=page.t(page.sign(symbols.PASS), " "),
-        err=True,
-    )
+    page.sentence(symbols.PASS, "ready. Nothing was deployed and nothing was asked over the network.", err=True)
     page.next([Offer("deployguard deploy prod --dry-run", "the plan; changes nothing")])
 
 
@@ -45,9 +41,7 @@ def config_summary(view: ConfigSummary, page: Page) -> None:
     if view.keep_their_steps:
         names = ", ".join(view.keep_their_steps)
         keep = f" {names} keep{'s' if len(view.keep_their_steps) == 1 else ''} the steps it started with."
-    page.para(
-        f"{Path(view.file).name} is valid: {counts}.{read}{keep}", first=page.t(page.sign(symbols.PASS), " "), rest="  "
-    )
+    page.sentence(symbols.PASS, f"{Path(view.file).name} is valid: {counts}.{read}{keep}")
     page.next([Offer(f"deployguard deploy {view.environment} --dry-run")])
 
 
@@ -91,20 +85,18 @@ def verified(view: Findings, page: Page) -> None:
 
 
 def backup(view: Backup, page: Page) -> None:
-    page.para(
+    page.sentence(
+        symbols.PASS,
         f"{view.file}: {view.environment} at revision {view.revision}, {count_words(view.events)} events, "
         f"{bytes_words(view.bytes)}",
-        first=page.t(page.sign(symbols.PASS), " "),
-        rest="  ",
     )
     page.next([Offer(f"deployguard state restore {view.file} --env {view.environment}", "brings it back")])
 
 
 def restored(view: Backup, page: Page) -> None:
-    page.para(
+    page.sentence(
+        symbols.PASS,
         f"{view.environment} is at revision {view.revision} again, from {view.file}; what stood there was set aside",
-        first=page.t(page.sign(symbols.PASS), " "),
-        rest="  ",
     )
     page.next([Offer(f"deployguard state verify --env {view.environment}")])
 

@@ -29,5 +29,5 @@ def watched_line(watcher: ControllerInfo | None, environment: str, now: datetime
     line = page.t(
         (f"Nothing is watching {environment}{since}", "bold yellow"), ": no step is taken and nothing is taken back."
     )
-    page.para(line, first=page.t(page.sign(symbols.NEED), " "), rest="  ", err=True)
+    page.sentence(symbols.NEED, line, err=True)
     return False
