@@ -36,53 +36,29 @@ def trusted(cls: type[T], data: object) -> T:
 @cache
 def _reader(kind: Any) -> Reader:
     """How JSON of one type is read."""
-    if kind is Any:  # a class itself, from Python 3.11 on
-        return _as_it_is
     origin, args = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        return _spelled(args)
-    if origin in (Union, UnionType):
-        return _optional(args)
-    if origin is tuple and len(args) == 2 and args[1] is Ellipsis:
+    if kind is Any:
+        return _as_it_is
+    if origin is Annotated and any(isinstance(one, Spelled) for one in args):
+        return next(one.read for one in args if isinstance(one, Spelled))
+    if origin in (Union, UnionType) and len(args) == 2 and NoneType in args:
+        inner = _reader(args[args[0] is NoneType])
+        return lambda value: None if value is None else inner(value)
+    if origin is tuple and args[1:] == (Ellipsis,):
         item = _reader(args[0])
         return lambda value: tuple([item(one) for one in value])
-    if origin in (dict, Mapping) and args[1] is Any:
-        return _as_it_is
     if origin in (dict, Mapping):
         item = _reader(args[1])
-        return lambda value: {key: item(one) for key, one in value.items()}
-    if isinstance(kind, type):
-        return _of_class(kind)
-    raise UnfitError(f"{kind} is not read here")
-
-
-def _of_class(kind: type) -> Reader:
-    if is_dataclass(kind):
+        return item if item is _as_it_is else lambda value: {key: item(one) for key, one in value.items()}
+    if is_dataclass(kind) and isinstance(kind, type):
         return _dataclass(kind)
-    if issubclass(kind, Enum):
+    if isinstance(kind, type) and issubclass(kind, Enum):
         return kind
-    if kind is datetime:
-        return datetime.fromisoformat
-    if kind is float:
-        return float
     if kind in (str, int, bool):
         return _exactly(kind)
-    raise UnfitError(f"{kind.__name__} is not read here")
-
-
-def _spelled(args: tuple[Any, ...]) -> Reader:
-    spelling = next((one for one in args[1:] if isinstance(one, Spelled)), None)
-    if spelling is None:
-        raise UnfitError("an annotation that is not read here")
-    return spelling.read
-
-
-def _optional(args: tuple[Any, ...]) -> Reader:
-    kinds = [kind for kind in args if kind is not NoneType]
-    if len(kinds) != 1:
-        raise UnfitError("a union that is not read here")
-    inner = _reader(kinds[0])
-    return lambda value: None if value is None else inner(value)
+    if kind in (datetime, float):
+        return datetime.fromisoformat if kind is datetime else float
+    raise UnfitError(f"{kind} is not read here")
 
 
 def _dataclass(cls: type) -> Reader:
