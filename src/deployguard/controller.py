@@ -97,7 +97,7 @@ class Controller:
         try:
             part()
         except DeployguardError as error:
-            if error.problem.code is not Code.STATE_LOCKED:
+            if error.problem.code not in (Code.STATE_LOCKED, Code.STATE_NEWER):
                 raise
             self._trouble = self._trouble or error.problem
 
@@ -215,7 +215,7 @@ class Controller:
             return gather(self._metrics, state, settings, now)
         except DeployguardError as error:  # a file that cannot be opened to write can be read in most cases
             self._trouble = self._trouble or error.problem
-            with self._session.metrics(read_only=True) as metrics:
+            with self._session.metrics_at_a_glance() as metrics:
                 return gather(metrics, state, settings, now)
 
     def _config_change(self, state: State, now: datetime) -> Change:

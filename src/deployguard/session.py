@@ -90,6 +90,12 @@ class Session:
 
         return MetricStore(self.folder / "metrics.sqlite", read_only=read_only)
 
+    def metrics_at_a_glance(self) -> "MetricStore":
+        """What can be read of the figures at once; where nothing can, none."""
+        from deployguard.telemetry.metrics import MetricStore
+
+        return MetricStore(self.folder / "metrics.sqlite", read_only=True, busy_s=0.0, forgiving=True)
+
     @cached_property
     def masker(self) -> "Masker":
         from deployguard.config.secrets import Masker

@@ -20,6 +20,7 @@ from deployguard.errors import Code, DeployguardError, fail
 from deployguard.telemetry.schema import TABLES, VERSION, from_us, to_us
 
 BUSY_S = 10.0
+IMPATIENT_S = 1.0  # after a wait in vain, until something was written again
 _STAMP = "%Y%m%dT%H%M%SZ"
 # What damage that sqlite does not notice makes Python raise, sqlite's own messages about it included.
 _UNREADABLE = (UnicodeDecodeError, json.JSONDecodeError, struct.error, OverflowError)
@@ -36,7 +37,7 @@ class Database:
     def __init__(self, path: Path, *, read_only: bool = False, busy_s: float = BUSY_S) -> None:
         self.path = path
         self.read_only = read_only
-        self._busy_s = busy_s
+        self._busy_s = self._patience_s = busy_s
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
@@ -67,6 +68,7 @@ class Database:
             try:
                 yield connection
                 connection.commit()
+                self._wait_at_most(self._busy_s)
             except BaseException:
                 connection.rollback()
                 raise
@@ -151,7 +153,7 @@ class Database:
         return sqlite3.connect(
             f"{self.path.absolute().as_uri()}?{how}",
             uri=True,
-            timeout=self._busy_s,
+            timeout=self._patience_s,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
@@ -166,14 +168,23 @@ class Database:
             if _is_damage(error):
                 self._set_aside(str(error))
                 raise DamagedError(str(error)) from error
-            if isinstance(error, sqlite3.OperationalError):
-                raise self._unusable(str(error)) from error
-            raise
+            if not isinstance(error, sqlite3.OperationalError):
+                raise
+            if _is_busy(error):  # a round that has waited in vain goes on to its other parts
+                self._wait_at_most(min(IMPATIENT_S, self._busy_s))
+            raise self._unusable(str(error)) from error
         except _UNREADABLE as error:
             self._set_aside("what it holds cannot be read")
             raise DamagedError("what it holds cannot be read") from error
         except OSError as error:
             raise self._unusable((error.strerror or str(error)).lower()) from error
+
+    def _wait_at_most(self, seconds: float) -> None:
+        if seconds == self._patience_s:
+            return
+        self._patience_s = seconds
+        if self._connection is not None:
+            self._connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
     def _set_aside(self, why: str) -> None:
         self.close()

@@ -17,6 +17,7 @@ from typing import Self, TypeVar
 from deployguard.codec import JSON
 from deployguard.config.condition import Condition
 from deployguard.config.values import Environment
+from deployguard.errors import DeployguardError
 from deployguard.guard.values import (
     CheckRound,
     Exposure,
@@ -58,9 +59,11 @@ class Attempt:
 class MetricStore:
     """One environment's observations. Opened when first needed; may be shared by the threads of a process."""
 
-    def __init__(self, path: Path, *, read_only: bool = False, busy_s: float = BUSY_S) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, busy_s: float = BUSY_S, forgiving: bool = False) -> None:
+        """`forgiving`: a file that cannot be read is as one without figures; `source_states` says why."""
         self._database = Database(path, read_only=read_only, busy_s=busy_s)
-        self._damaged: str | None = None  # why this reader, which may not set a file aside, sees no figures
+        self._forgiving = forgiving
+        self._unread: str | None = None  # why this reader sees no figures
 
     def close(self) -> None:
         self._database.close()
@@ -169,7 +172,7 @@ class MetricStore:
 
         damage: tuple[datetime, str] | None = None
         found, damage = self._read(work, (sources.source_states(None, environment, now), damage))
-        lost = sources.damage_state(damage, now, self._damaged)
+        lost = sources.damage_state(damage, now, self._unread)
         return found if lost is None else {**found, lost.name: lost}
 
     def number(self, name: str, since: datetime, until: datetime) -> Reading:
@@ -242,10 +245,16 @@ class MetricStore:
         try:
             with self._database.reading() as connection:
                 found = nothing if connection is None else work(connection)
-        except DamagedError as error:
-            self._damaged = str(error) if self._database.read_only else None
+        except DamagedError as error:  # a reader may not set the file aside
+            damaged = f"metrics.sqlite is damaged ({error}); whoever watches next sets it aside"
+            self._unread = damaged if self._database.read_only else None
             return nothing
-        self._damaged = None
+        except DeployguardError as error:
+            if not self._forgiving:
+                raise
+            self._unread = f"{error.problem.message}: {error.problem.found}"
+            return nothing
+        self._unread = None
         return found
 
     def _write(self, work: Callable[[Connection], T]) -> T:

@@ -123,11 +123,9 @@ def forget_source(connection: Connection, name: str) -> bool:
 
 
 def damage_state(damage: tuple[datetime, str] | None, now: datetime, unread: str | None) -> SourceState | None:
-    """A damaged metric store is told like a source that is lost: as long as it is `unread`, or was just replaced."""
+    """A metric store is told like a source that is lost: as long as it is `unread` (why), or was just replaced."""
     if unread is not None:
-        return SourceState(
-            name=STORE, error=f"metrics.sqlite is damaged ({unread}); whoever watches next sets it aside"
-        )
+        return SourceState(name=STORE, error=unread)
     if damage is None or now - damage[0] > _DAMAGE_SHOWN:
         return None
     return SourceState(name=STORE, error=damage[1])
