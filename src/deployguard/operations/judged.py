@@ -56,6 +56,8 @@ def observe(
 def failing(session: Session, state: State, settings: Environment, key: str, now: datetime) -> Verdict | None:
     """The verdict that fails for the flag's unit now, if one does. A rise waits for it."""
     unit = state.flag(key).rollout or key
+    if not state.flag(unit).enabled:
+        return None  # what is off for everybody is not judged: nothing has to be read for it
     _, verdicts = observe(session, state, settings, now)
     return next((v for v in verdicts if v.unit == unit and v.verdict is Result.FAIL and v.holds), None)
 
