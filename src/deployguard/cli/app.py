@@ -14,7 +14,7 @@ from typer.models import CommandInfo
 
 from deployguard.cli.context import run
 from deployguard.cli.help import named, of_command, of_group
-from deployguard.errors import Code, DeployguardError, Offer, Problem, nearest
+from deployguard.errors import Code, DeployguardError, Offer, fail, nearest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 HELP = ("--help", "-h")
@@ -71,7 +71,7 @@ def call(words: Sequence[str]) -> None:
         with command.make_context(path, list(rest)) as context:
             command.invoke(context)
     except click.exceptions.UsageError as error:
-        raise DeployguardError(_usage(error, path)) from error
+        raise _usage(error, path) from error
     except typer.Exit as done:
         run().exit_code = done.exit_code
 
@@ -90,19 +90,17 @@ def _no_command(name: str | None, known: Iterable[str], path: str) -> Deployguar
     close = nearest(name, tuple(known)) if name else None
     option = bool(name and name.startswith("-"))
     message = "no command was given" if name is None else f"there is no {'option' if option else 'command'} {name}"
-    return DeployguardError(
-        Problem(
-            Code.USAGE,
-            message,
-            where=f"the first word behind {path}",
-            found=f'"{name}"' if name else "options only",
-            wanted=f"a command; nearest: {close}" if close else "a command",
-            next=(Offer(f"{path} --help"),),
-        )
+    return fail(
+        Code.USAGE,
+        message,
+        where=f"the first word behind {path}",
+        found=f'"{name}"' if name else "options only",
+        wanted=f"a command; nearest: {close}" if close else "a command",
+        next=(Offer(f"{path} --help"),),
     )
 
 
-def _usage(error: click.exceptions.UsageError, path: str) -> Problem:
+def _usage(error: click.exceptions.UsageError, path: str) -> DeployguardError:
     """click's sentence in our form: its parameter is `where`, its suggestion is `wanted`."""
     message = error.format_message().rstrip(".")
     message = message.partition(" (Possible options: ")[0].partition(" Did you mean ")[0]
@@ -112,7 +110,7 @@ def _usage(error: click.exceptions.UsageError, path: str) -> Problem:
     if parameter is not None:
         argument = parameter.param_type_name == "argument"
         where = f"argument {named(parameter)}" if argument else f"option {parameter.opts[0]}"
-    return Problem(
+    return fail(
         Code.USAGE,
         message[:1].lower() + message[1:].rstrip("."),
         where=where or path,

@@ -92,13 +92,8 @@ def _usual_next(view: FlagsStatus) -> Offer:
 def sign_of(row: FlagRow) -> Symbol:
     if row.orphaned:
         return symbols.NEED
-    if row.phase == "rolled_back":
-        return symbols.BACK
-    if row.phase == "paused":
-        return symbols.PAUSED
-    if row.phase == "progressing":
-        return symbols.MOVING
-    return symbols.ON if row.enabled and row.percentage > 0 else symbols.OFF
+    by_hand = symbols.ON if row.enabled and row.percentage > 0 else symbols.OFF
+    return symbols.OF_PHASE.get(row.phase or "", by_hand)
 
 
 def _state(row: FlagRow, at: datetime, page: Page) -> Text:

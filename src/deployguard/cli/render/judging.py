@@ -41,7 +41,6 @@ _GATE_WORDS = {
 }
 _LOWERS = ("disable", "reduce", "pause")
 _VERDICT_STYLE = {"fail": "bold red", "inconclusive": "yellow"}
-_VERDICT_SIGN = {"pass": symbols.PASS, "fail": symbols.FAIL, "inconclusive": symbols.WAIT}
 
 
 def gate(view: Gate, page: Page) -> None:
@@ -113,7 +112,7 @@ def monitoring(view: MonitoringStatus, page: Page) -> None:
 def _metrics(view: MonitoringStatus, page: Page) -> None:
     rows: list[list[Piece]] = []
     for line in view.metrics:
-        sign = page.sign(_VERDICT_SIGN[line.verdict]) if line.verdict else page.t(" ")
+        sign = page.sign(symbols.OF_VERDICT[line.verdict]) if line.verdict else page.t(" ")
         now = (line.now or "none", _VERDICT_STYLE.get(line.verdict or "", ""))
         metric = page.t(sign, " ", line.metric)
         rows.append([metric, now, line.limit or "none", count_words(line.samples), page.spark(line.spark)])
@@ -239,7 +238,7 @@ def _verdicts(view: Round, page: Page) -> None:
     why = [cause_words(one, page.zone, view.at) or early_words(one) for one in shown]
     rows: list[list[Piece]] = []
     for one in shown:
-        sign = _VERDICT_SIGN[one.verdict] if one.holds or one.verdict != "inconclusive" else symbols.NONE
+        sign = symbols.OF_VERDICT[one.verdict] if one.holds or one.verdict != "inconclusive" else symbols.NONE
         unit = page.t(page.sign(sign), " ", one.flag_id or one.unit or "everything")
         rule = rule_parts(one.rule)
         limit = f"{rule.op} {rule.limit}" if rule else one.rule

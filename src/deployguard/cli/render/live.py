@@ -209,8 +209,7 @@ def _ending(view: Overview, page: Page, *, acting: bool, trouble: str | None) ->
 
 def left(view: Overview, page: Page, *, why: str, acting: bool, took: timedelta, changes: int) -> None:
     """The line that stays: who watches now."""
-    many = f"{changes} change{'s' if changes != 1 else ''}"
-    here = f"Here for {duration_words(took)}, {many}."
+    here = f"Here for {duration_words(took)}, {counted(changes, 'change')}."
     still = view.controller
     if not acting and still is not None and still.alive:
         page.sentence(symbols.PASS, f"{who(still, view.at)} goes on watching {view.environment}. {here}", err=True)

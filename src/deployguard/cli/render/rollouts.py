@@ -29,17 +29,11 @@ if TYPE_CHECKING:
 
 LONGEST_TRACK = 10  # steps; beyond it text only
 _BAR = 4
-_SIGNS = {"pass": symbols.PASS, "fail": symbols.FAIL, "inconclusive": symbols.WAIT}
 
 
 def sign_of(row: RolloutRow) -> Symbol:
-    if row.phase == "rolled_back":
-        return symbols.BACK
-    if row.phase == "paused":
-        return symbols.PAUSED
-    if row.phase == "completed":
-        return symbols.ON
-    return symbols.WAIT if row.waits_for in ("samples", "source") else symbols.MOVING
+    waits = row.phase == "progressing" and row.waits_for in ("samples", "source")
+    return symbols.WAIT if waits else symbols.OF_PHASE[row.phase]
 
 
 def opening(row: RolloutRow, now: datetime, page: Page) -> list[Text]:
@@ -138,7 +132,7 @@ def _restart(row: RolloutRow, now: datetime, page: Page) -> str:
 
 
 def _table_row(line: TriggerLine, page: Page, *, has_users: bool) -> list[Text]:
-    sign = symbols.NONE if not line.holds and line.verdict == "inconclusive" else _SIGNS[line.verdict]
+    sign = symbols.NONE if not line.holds and line.verdict == "inconclusive" else symbols.OF_VERDICT[line.verdict]
     style = {"fail": "bold red", "inconclusive": "yellow"}.get(line.verdict, "")
     short = line.verdict == "inconclusive" and line.needed and 0 < line.samples < line.needed
     samples = f"{count_words(line.samples)} of {line.needed}" if short else count_words(line.samples)

@@ -18,6 +18,8 @@ BACK = Symbol("«", "bold red")
 ON = Symbol("●", "green")
 OFF = Symbol("○", "dim")
 NONE = Symbol("–", "dim")
+OF_PHASE = {"rolled_back": BACK, "paused": PAUSED, "progressing": MOVING, "completed": ON}
+OF_VERDICT = {"pass": PASS, "fail": FAIL, "inconclusive": WAIT}
 
 SPARKS = "▁▂▃▄▅▆▇"
 OVER = "█"
