@@ -90,8 +90,7 @@ class UnreachableError(Exception):
 
     def __init__(self, why: Why, fact: str) -> None:
         super().__init__(fact)
-        self.why = why
-        self.fact = fact
+        self.why, self.fact = why, fact
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -107,8 +106,7 @@ def explained(error: BaseException, *, host: str, address: str) -> tuple[Why, st
     import socket
     import ssl
 
-    causes = list(_causes(error))
-    for cause in causes:
+    for cause in _causes(error):
         match cause:
             case socket.gaierror(errno=socket.EAI_AGAIN):
                 return Why.DNS, f"the name server does not answer for {host}"
@@ -236,23 +234,11 @@ def post(
     `host_name` and `address_name` are how failures call the receiver, whose address may be a secret. Raises
     UnreachableError.
     """
-    return run(_post(url, content, headers, connect_s, total_s, host_name, address_name))
-
-
-async def _post(
-    url: str,
-    content: bytes,
-    headers: Mapping[str, str],
-    connect_s: float,
-    total_s: float,
-    host_name: str,
-    address_name: str,
-) -> Posted:
     import asyncio
 
     import httpx
 
-    try:
+    async def send() -> Posted:
         async with asyncio.timeout(total_s), client(connections=1, trust_env=False) as sender:
             target = httpx.URL(url)
             port = target.port or {"http": 80, "https": 443}[target.scheme]
@@ -275,6 +261,9 @@ async def _post(
                 await response.aclose()
                 return Posted(response.status_code, response.headers.get("retry-after"))
             raise failed
+
+    try:
+        return run(send())
     except (TimeoutError, httpx.ConnectTimeout):
         raise UnreachableError(Why.TIMEOUT, f"no answer from {host_name} in {total_s:g}s") from None
     except failures() as error:
@@ -307,5 +296,5 @@ async def clock_offset(url: str, timeout_s: float) -> timedelta | None:
             said = parsedate_to_datetime(response.headers.get("date", ""))
     except failures():  # ValueError: no date
         return None
-    half_a_second = timedelta(seconds=0.5)  # the header drops the fraction
-    return middle - said - half_a_second if said.tzinfo else None
+    # The header drops the fraction: half a second on the average.
+    return middle - said - timedelta(seconds=0.5) if said.tzinfo else None

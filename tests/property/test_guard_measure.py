@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployguard.config.condition import Condition, Op
-from deployguard.guard.histogram import Histogram
 from deployguard.guard.measure import measure
 from deployguard.guard.values import Reading
-from support.world import START
+from support.world import START, histogram_of
 
 OPS = st.sampled_from([Op.GT, Op.GE, Op.LT, Op.LE])
 COMPARE = {Op.GT: "__gt__", Op.GE: "__ge__", Op.LT: "__lt__", Op.LE: "__le__"}
@@ -55,7 +54,7 @@ def test_a_percentile_fails_early_exactly_where_no_missing_value_saves_it(
         return (rank > lows) if op is Op.GT else (rank <= lows)
 
     values = [10.0] * low + [90_000.0] * high
-    reading = Reading(START, START, len(values), 0, sum(values), max(values), Histogram.of(values))
+    reading = Reading(START, START, len(values), 0, sum(values), max(values), histogram_of(values))
     found = measure(condition, reading, len(values) + missing, WINDOW)
     assert found.met is fails(low, high)
     assert found.certain is all(fails(low + more, high + missing - more) for more in range(missing + 1))

@@ -6,7 +6,8 @@ does not depend on who asks or when, so evidence that is read again is the same.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -33,6 +34,10 @@ from support.crowd import Slice, Span, binomial, meets, poisson, slices, within
 START = datetime(2026, 11, 22, 13, 29, 40, tzinfo=UTC)
 FOREVER = datetime(2100, 1, 1, tzinfo=UTC)
 _PROBE_OFFSET = timedelta(seconds=5)
+
+
+def histogram_of(values: Iterable[float]) -> Histogram:
+    return Histogram(Counter(map(bin_of, values)))
 
 
 @dataclass(frozen=True)

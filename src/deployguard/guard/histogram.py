@@ -6,7 +6,7 @@ edge are exact.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 GAMMA = 1.02
@@ -30,23 +30,9 @@ class Histogram:
 
     bins: Mapping[int, int] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, values: Iterable[float]) -> "Histogram":
-        bins: dict[int, int] = {}
-        for value in values:
-            index = bin_of(value)
-            bins[index] = bins.get(index, 0) + 1
-        return cls(bins)
-
     @property
     def count(self) -> int:
         return sum(self.bins.values())
-
-    def __add__(self, other: "Histogram") -> "Histogram":
-        bins = dict(self.bins)
-        for index, count in other.bins.items():
-            bins[index] = bins.get(index, 0) + count
-        return Histogram(bins)
 
     def percentile(self, share: float) -> float | None:
         """The value below which `share` (0 to 1) of the values lie; None of nothing. Nearest rank."""
@@ -60,8 +46,3 @@ class Histogram:
             if seen >= rank:
                 return middle_of(index)
         raise AssertionError(total)
-
-    def above(self, limit: float) -> int:
-        """How many values lie in bins above the one of `limit`."""
-        edge = bin_of(limit)
-        return sum(count for index, count in self.bins.items() if index > edge)

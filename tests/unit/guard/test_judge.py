@@ -26,7 +26,7 @@ from deployguard.guard.values import (
 )
 from deployguard.state import Release, ReleasePhase, State, with_release
 from support.play import CHECKS, ERRORS, HEAVY_FLAG, NGINX, OTHER_FLAG, ROLLBACK, SLOW, VITALS, Play, prod
-from support.world import START
+from support.world import START, histogram_of
 
 NOW = START + timedelta(hours=1)
 LOG = SourceState(name="nginx", kinds=("request",), connected=True, newest=NOW, with_user=100, samples=100)
@@ -42,7 +42,7 @@ def only(when: Condition, **more: Any) -> Environment:
 
 
 def requests(count: int, bad: int = 0, ms: float = 200.0, **more: Any) -> Reading:
-    histogram = Histogram.of([ms]) if count else Histogram()
+    histogram = histogram_of([ms]) if count else Histogram()
     bins = dict.fromkeys(histogram.bins, count)
     values = {"users": count, "newest": NOW if count else None, "rate_per_s": 1.0, **more}
     return Reading(NOW - timedelta(minutes=5), NOW, count, bad, count * ms, ms, Histogram(bins), **values)

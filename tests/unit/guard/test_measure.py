@@ -5,16 +5,16 @@ from datetime import timedelta
 import pytest
 
 from deployguard.config.condition import Condition, Op
-from deployguard.guard.histogram import GAMMA, Histogram
+from deployguard.guard.histogram import GAMMA
 from deployguard.guard.measure import Measured, compare, limit_of, measure
 from deployguard.guard.values import Reading
-from support.world import START
+from support.world import START, histogram_of
 
 WINDOW = timedelta(minutes=5)
 
 
 def reading(values: list[float], bad: int = 0) -> Reading:
-    return Reading(START, START + WINDOW, len(values), bad, sum(values), max(values, default=0.0), Histogram.of(values))
+    return Reading(START, START + WINDOW, len(values), bad, sum(values), max(values, default=0.0), histogram_of(values))
 
 
 def measured(condition: Condition, values: list[float], needed: int = 50, bad: int = 0) -> Measured:
