@@ -4,8 +4,6 @@ Everything that an operation needs from outside is opened here, once, and only w
 reads the state never opens the metric store.
 """
 
-import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,18 +17,18 @@ from deployguard.config.load import find_config, load_config
 from deployguard.config.values import Config, Environment, Flag
 from deployguard.errors import Code, DeployguardError, Offer, Problem, fail, unknown
 from deployguard.flags.definitions import definitions
+from deployguard.guard.clock import settle
+from deployguard.outbox import enqueue
+from deployguard.plain import plain_line
 from deployguard.state import Actor, Change, Event, State, Via, then
-from deployguard.store.files import FileStore
+from deployguard.store.files import WAIT_S, FileStore
 from deployguard.store.owner import system_user
 
 if TYPE_CHECKING:
     from deployguard.config.secrets import Masker
     from deployguard.telemetry.metrics import MetricStore
 
-LOCK_WAIT_S = 10.0
-EMERGENCY_WAIT_S = 30.0
 _SETTLES_S = 1.0  # after which a config file is taken as whole
-_CLAIM = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def wall_clock() -> datetime:
@@ -41,9 +39,7 @@ def wall_clock() -> datetime:
 
 def claim(text: str | None) -> str | None:
     """What `--by` and `--reason` say: kept beside the real actor, without control characters, 200 at most."""
-    if text is None:
-        return None
-    return _CLAIM.sub("", text).strip()[:200] or None
+    return plain_line(text or "")[:200] or None
 
 
 def actor_of(environ: Mapping[str, str], by: str | None, via: Via = Via.CLI) -> Actor:
@@ -59,10 +55,6 @@ def actor_of(environ: Mapping[str, str], by: str | None, via: Via = Via.CLI) -> 
     return Actor(name=name, via=via, claimed=claim(by))
 
 
-def watcher_name() -> str:
-    return f"{system_user()}@{os.uname().nodename}"
-
-
 @dataclass
 class Session:
     """The files of one environment, and how to change them."""
@@ -75,7 +67,7 @@ class Session:
     clock: Callable[[], datetime] = field(default=wall_clock)
     on_wait: Callable[[str], None] | None = None
     _config_path: Path | None = None
-    _config_stamp: tuple[int, int, int] | None = None
+    _config_stamp: tuple[int, int, int] | None = None  # of the file as `refresh_config` read it last
 
     @cached_property
     def store(self) -> FileStore:
@@ -150,7 +142,7 @@ class Session:
         decide: Callable[[State, datetime], Change],
         actor: Actor,
         *,
-        wait_s: float = LOCK_WAIT_S,
+        wait_s: float = WAIT_S,
         configure: bool = True,
     ) -> tuple[State, State, tuple[Event, ...], datetime]:
         """Read, decide and commit under the lock; the config is applied and the clock settled in the same commit.
@@ -158,9 +150,6 @@ class Session:
         Answers the state before, the state after, the sealed events and the time that was used. Without `configure`
         the config in force stays as it is: an emergency is about flags alone.
         """
-        from deployguard.guard.clock import settle
-        from deployguard.outbox import enqueue
-
         now = wall = self.clock()
         before = State(environment=self.environment)
 
@@ -186,20 +175,18 @@ class Session:
         stamp = _stamp(self._config_path)
         if stamp == self._config_stamp:
             return
+        config: Config | None = None
+        problem: Problem | None = None
         try:
             config = load_config(self._config_path, self.environ)
         except DeployguardError as error:
             if stamp is not None and 0 <= time.time() - stamp[0] / 1e9 < _SETTLES_S:
                 return
-            self._config_stamp = stamp
-            self.config, self.config_problem = None, error.problem
-        else:
-            self._config_stamp = stamp
-            gone = self.environment not in config.environments
-            self.config = None if gone else config
-            self.config_problem = (
-                unknown_environment(self.environment, tuple(config.environments)).problem if gone else None
-            )
+            problem = error.problem
+        if config is not None and self.environment not in config.environments:
+            problem = unknown_environment(self.environment, tuple(config.environments)).problem
+            config = None
+        self._config_stamp, self.config, self.config_problem = stamp, config, problem
         self.__dict__.pop("masker", None)
 
     def apply_config(self, state: State, actor: Actor, now: datetime) -> Change:
@@ -238,10 +225,8 @@ def open_session(
     config: Config | None = None
     problem: Problem | None = None
     path: Path | None = None
-    stamp: tuple[int, int, int] | None = None
     try:
         path = find_config(config_path, environ, cwd)
-        stamp = _stamp(path)
         config = load_config(path, environ)
     except DeployguardError as error:
         problem = error.problem
@@ -264,7 +249,6 @@ def open_session(
         config_problem=problem,
         on_wait=on_wait,
         _config_path=path,
-        _config_stamp=stamp,
     )
 
 

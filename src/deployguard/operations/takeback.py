@@ -14,8 +14,9 @@ from deployguard.operations.values.takeback import Emergency, RollbackHistory, R
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Move, MoveKind
 from deployguard.rollout.release import ask_to_stop
-from deployguard.session import EMERGENCY_WAIT_S, Session
+from deployguard.session import Session
 from deployguard.state import Change, Phase, ReleasePhase, Rollback, RollbackKind, State, then
+from deployguard.store.files import EMERGENCY_WAIT_S
 from deployguard.store.recover import rebuild
 
 

@@ -10,14 +10,19 @@ from deployguard.errors import DeployguardError
 from deployguard.operations import aftermath, judged, reports
 from deployguard.operations.told import told
 from deployguard.operations.values.watching import Round
-from deployguard.session import Session, watcher_name
+from deployguard.session import Session
 from deployguard.store.damage import unwritable
 from deployguard.store.locks import ONCE, ControllerInfo, ControllerLock, read_controller
+from deployguard.store.owner import system_user
 
 DEFAULT_INTERVAL = timedelta(seconds=10)
 CRON_INTERVAL = timedelta(minutes=1)  # of `watch --once`, before it has run twice: cron's finest
 LONGEST_CRON = timedelta(days=1)  # a round by hand a week later must not count as watching for three
 FORGET_EVERY = timedelta(hours=1)
+
+
+def watcher_name() -> str:
+    return f"{system_user()}@{os.uname().nodename}"
 
 
 class Watch:

@@ -1,14 +1,10 @@
 """Who may act: one controller and one deploy an environment.
 
-Both are flock(2) on a file that a process keeps open for as long as it lives: one that is killed lets go at once, and a
-file that is left behind blocks nobody. What stands in it (who, where, since when) is for people and for whoever stands
-by. A file that is deleted or replaced under its holder guards nothing any more: the holder has to look (`mine`). The
-state's own lock is `filelock`'s.
+Both are a process's locks (`owner`). What stands in their files (who, where, since when) is for people and for whoever
+stands by. The state's own lock is `filelock`'s.
 """
 
-import fcntl
 import os
-import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,12 +12,10 @@ from pathlib import Path
 from deployguard.codec import Duration, dumps
 from deployguard.state import CommandRun, Release
 from deployguard.store.layout import FILE_MODE, Layout
-from deployguard.store.owner import Owner, read_record, write_record
+from deployguard.store.owner import Owner, ProcessLock, read_record, write_record
 
 LEASE_LASTS = timedelta(seconds=60)
 DIED = "its deploy was killed while it ran"
-READERS_LOOK_S = 0.03  # whoever looks whether a lock is taken holds it for a moment
-POLL_S = 0.001
 FIRST_INTERVAL = timedelta(seconds=10)  # until the first tick says another
 ONCE = "watch --once"
 """The `via` of a controller that comes and goes: between two rounds it holds no lock and watches all the same."""
@@ -96,81 +90,12 @@ class Lease:
         return CommandRun(text=command.text, kind=command.kind, started_at=command.at, error=died)
 
 
-class _ProcessLock:
-    """A lock that a process keeps for as long as it lives. Its file is made by `take` and never removed by us."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._fd: int | None = None
-
-    @property
-    def mine(self) -> bool:
-        """It is held, and what is held is still the file that others would take."""
-        return self._fd is not None and _is_named(self._fd, self._path)
-
-    def take(self, layout: Layout) -> bool:
-        """Without waiting; False where another process, or another holder in this one, has it. Raises OSError."""
-        if self.mine:
-            return True
-        self.drop()
-        layout.make()
-        deadline = time.monotonic() + READERS_LOOK_S
-        while True:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-            # Between opening and locking the file may have been replaced: then it is not the one that counts.
-            if _locked(fd, fcntl.LOCK_EX) and _is_named(fd, self._path):
-                self._fd = fd
-                return True
-            os.close(fd)
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(POLL_S)
-
-    def write(self, record: bytes) -> None:
-        if self._fd is not None:
-            write_record(self._fd, record)
-
-    def drop(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)  # closing lets go
-            self._fd = None
-
-    def taken(self) -> bool:
-        """Some process holds it now: looked at with a shared lock for a moment. Creates nothing."""
-        if self.mine:
-            return True
-        try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            return not _locked(fd, fcntl.LOCK_SH)
-        finally:
-            os.close(fd)
-
-
-def _locked(fd: int, kind: int) -> bool:
-    try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_named(fd: int, path: Path) -> bool:
-    """Whether the open file is the one that has this name."""
-    try:
-        return os.path.samestat(os.fstat(fd), path.stat())
-    except OSError:
-        return False
-
-
 class ControllerLock:
     """One controller acts, others stand by. The file says who, and when it ticked last."""
 
     def __init__(self, folder: Path, environment: str) -> None:
         self._layout = Layout(Path(folder), environment)
-        self._lock = _ProcessLock(self._layout.controller_lock)
+        self._lock = ProcessLock(self._layout.controller_lock)
         self._info: ControllerInfo | None = None
         self.previous: ControllerInfo | None = None
         """Who had it before this one acquired it."""
@@ -249,7 +174,7 @@ class DeployLock:
 
     def __init__(self, folder: Path, environment: str, owner: Owner | None = None) -> None:
         self._layout = Layout(Path(folder), environment)
-        self._lock = _ProcessLock(self._layout.deploy_lock)
+        self._lock = ProcessLock(self._layout.deploy_lock)
         self._owner = owner or Owner.here()
         self._since: datetime | None = None
 
