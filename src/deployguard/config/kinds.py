@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Final, Union, assert_never
 
 from deployguard.config.condition import Unit
+from deployguard.config.environ import Expanded
 from deployguard.config.issues import Issues, Path, WrongError, or_nearest, quote
 from deployguard.errors import Code
 
@@ -125,7 +126,7 @@ def read(kind: Kind, tree: object, known: Known, issues: Issues, path: Path = ()
             try:
                 return kind.read(tree, known)
             except WrongError as wrong:
-                issues.wrong(path, wrong)
+                issues.wrong(path, _hidden(wrong, tree) if isinstance(tree, Expanded) else wrong)
                 return WRONG
         case Either():
             return _read_either(kind, tree, known, issues, path)
@@ -140,6 +141,14 @@ def read(kind: Kind, tree: object, known: Known, issues: Issues, path: Path = ()
             return WRONG
         case _:
             assert_never(kind)
+
+
+def _hidden(wrong: WrongError, text: Expanded) -> WrongError:
+    """The error of a text with a variable in it, as the file spells it: no error shows what a variable holds."""
+    wanted = wrong.wanted
+    for value in filter(None, (value.strip(" +-") for value in text.values)):
+        wanted = wanted.replace(value, "…")
+    return WrongError(wrong.code, quote(text), wanted)
 
 
 def _read_either(kind: Either, tree: object, known: Known, issues: Issues, path: Path) -> Any:

@@ -40,19 +40,12 @@ def _sentence(value: object, wanted: str) -> str:
     return value
 
 
-def _hiding(wrong: WrongError, whole: object, offset: int = 0, width: int | None = None) -> WrongError:
-    """The error of a part of a text, pointing at the part; where a variable was in the text, as the file spells it."""
-    if isinstance(whole, Expanded):
-        return WrongError(wrong.code, quote(whole), wrong.wanted)
-    return WrongError(wrong.code, wrong.found, wrong.wanted, offset=offset, width=width)
-
-
-def _part(scalar: Scalar, words: str, offset: int, whole: object) -> Any:
-    """Read a part of a sentence."""
+def _part(scalar: Scalar, words: str, offset: int) -> Any:
+    """Read a part of a sentence; an error points at the part."""
     try:
         return scalar.read(words, Known())
     except WrongError as wrong:
-        raise _hiding(wrong, whole, offset, len(words)) from None
+        raise WrongError(wrong.code, wrong.found, wrong.wanted, offset=offset, width=len(words)) from None
 
 
 def _read_step(value: object, _known: Known) -> Step:
@@ -63,8 +56,8 @@ def _read_step(value: object, _known: Known) -> Step:
     match = _STEP.fullmatch(text[: named.start()] if named else text)
     if match is None:
         raise WrongError(Code.SYNTAX, quote(value), STEP_WANTED)
-    share: int = _part(STEP_PERCENTAGE, match[1], match.start(1), value)
-    hold = None if match[2] is None else _part(HOLD, match[2], match.start(2), value)
+    share: int = _part(STEP_PERCENTAGE, match[1], match.start(1))
+    hold = None if match[2] is None else _part(HOLD, match[2], match.start(2))
     return Step(percentage=share, hold=hold, name=(text[named.end() :].strip() or None) if named else None)
 
 
@@ -79,7 +72,7 @@ def _read_action(value: object, known: Known) -> Action:
         if rest not in known.tags:
             raise WrongError(
                 Code.UNKNOWN_FLAG,
-                f'"{rest}", which is no tag' if not isinstance(value, Expanded) else quote(value),
+                f'"{rest}", which is no tag',
                 or_nearest("a tag that a flag of this file has", rest, known.tags),
                 offset=at,
                 width=len(rest),
@@ -87,7 +80,7 @@ def _read_action(value: object, known: Known) -> Action:
         return Action(kind=ActionKind.DISABLE, tag=rest, text=spelt)
     by = _BY.fullmatch(rest) if word == "reduce" else None
     if by is not None:
-        share = _part(SHARE, by[1], at + by.start(1), value)
+        share = _part(SHARE, by[1], at + by.start(1))
         return Action(kind=ActionKind.REDUCE, share=share, text=spelt)
     if word in ("emergencyRollback", "rollback", "pause", "notify") and not rest:
         return Action(kind=ActionKind(word), text=spelt)
@@ -121,10 +114,7 @@ def condition(use: Use) -> Scalar:
 
     def read(value: object, known: Known) -> Condition:
         text = _sentence(value, f'a condition such as "{example}"')
-        try:
-            return parse_condition(text, use, numbers=known.numbers, checks=known.checks)
-        except WrongError as wrong:
-            raise _hiding(wrong, value, wrong.offset or 0, wrong.width) from None
+        return parse_condition(text, use, numbers=known.numbers, checks=known.checks)
 
     operators = "==|!=|>=|<=|>|<|in\\b|contains\\b|startsWith\\b|endsWith\\b"
     pattern = rf"^\s*[A-Za-z_][^=!<>]*?\s*({operators})\s*\S|{VARIABLE}"

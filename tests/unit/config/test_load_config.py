@@ -422,15 +422,22 @@ def test_an_offset_counts_escapes_of_the_file_as_one(tmp_path: Path) -> None:
     assert marked(problem) == r"\u0061nd"
 
 
-def test_a_value_of_a_variable_is_never_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "value", ["hunter2-secret", "8675309", "-8675309", "disable hunter2", "5% for hunter2", "'hunter2"]
+)
+def test_a_value_of_a_variable_is_never_shown(tmp_path: Path, value: str) -> None:
     text = small(
-        **_environment(baseUrl="${ADDRESS}"),
+        **_environment(baseUrl="${ADDRESS}", deploy=["x '${ADDRESS}"]),
         guardFor="${ADDRESS}",
-        **_trigger(when="${ADDRESS} > 1", then="${ADDRESS}"),
+        minPercentage="${ADDRESS}",
+        strategies={"s": ["${ADDRESS}", "100%"]},
+        healthChecks={"c": {"url": "${ADDRESS}", "expect": ["${ADDRESS} == 1", "status == ${ADDRESS}"]}},
+        **_trigger(when="errorRate > ${ADDRESS}", then="${ADDRESS}", mode="${ADDRESS}"),
     )
-    problems = errors(written(tmp_path, text), {"ADDRESS": "hunter2-secret"})
-    assert len(problems) == 4
+    problems = errors(written(tmp_path, text), {"ADDRESS": value})
+    assert len(problems) == 11
     assert "hunter2" not in str(problems)
+    assert "8675309" not in str(problems)
     assert '"${ADDRESS}"' in str(problems[0].found)
 
 
