@@ -145,10 +145,10 @@ def read(kind: Kind, tree: object, known: Known, issues: Issues, path: Path = ()
 
 def _hidden(wrong: WrongError, text: Expanded) -> WrongError:
     """The error of a text with a variable in it, as the file spells it: no error shows what a variable holds."""
-    wanted = wrong.wanted
-    for value in filter(None, (value.strip(" +-") for value in text.values)):
-        wanted = wanted.replace(value, "…")
-    return WrongError(wrong.code, quote(text), wanted)
+    found, wanted = quote(text), wrong.wanted
+    for word in re.findall(r"\w[\w.]+|\d", " ".join(text.values)):
+        wanted = wanted.replace(word, "…")
+    return WrongError(wrong.code, wrong.found if wrong.found.startswith(found) else found, wanted)
 
 
 def _read_either(kind: Either, tree: object, known: Known, issues: Issues, path: Path) -> Any:

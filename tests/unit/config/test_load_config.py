@@ -423,7 +423,17 @@ def test_an_offset_counts_escapes_of_the_file_as_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["hunter2-secret", "8675309", "-8675309", "disable hunter2", "5% for hunter2", "'hunter2"]
+    "value",
+    [
+        "hunter2-secret",
+        "8675309",
+        "-8675309",
+        "5% for 8675309",
+        "avg(hunter2) > 1",
+        "a,hunter2",
+        "disable hunter2",
+        "'hunter2",
+    ],
 )
 def test_a_value_of_a_variable_is_never_shown(tmp_path: Path, value: str) -> None:
     text = small(
