@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -215,8 +217,8 @@ def with_alerts(folder: Folder, url: str, severity: str = "warning") -> None:
 # a deploy that died
 
 
-def killed(folder: Folder) -> int:
-    """A deploy ended by SIGKILL in the middle of its command; the command goes on, as it does. Answers its pid."""
+def deploying(folder: Folder, **options: Any) -> "subprocess.Popen[str]":
+    """A deploy in the middle of its command, which writes its number into `pid` and goes on for long."""
     document = small_config("http://127.0.0.1:9")
     document["healthChecks"] = {}
     document["triggers"] = {"errors": document["triggers"]["high-error-rate"]}
@@ -226,12 +228,19 @@ def killed(folder: Folder) -> int:
         "rollback": [{"shell": "echo $DEPLOYGUARD_VERSION >> rolled"}],
     }
     folder.config.write_text(json.dumps(document))
-    process = folder.start("deploy", "prod", "--version", "2.0")
-    file = folder.path / "pid"
+    process = folder.start("deploy", "prod", "--version", "2.0", **options)
+    file, lock = folder.path / "pid", DeployLock(folder.path / "state", "prod")
     wait_for(lambda: file.exists() and file.read_text().strip().isdigit(), "the command runs")
+    wait_for(lambda: bool((lease := lock.read()) and lease.command and lease.command.mark), "the lease says so")
+    return process
+
+
+def killed(folder: Folder) -> int:
+    """A deploy ended by SIGKILL in the middle of its command; the command goes on, as it does. Answers its pid."""
+    process = deploying(folder)
     process.kill()
     process.communicate()
-    return int(file.read_text())
+    return int((folder.path / "pid").read_text())
 
 
 @pytest.fixture
@@ -365,18 +374,7 @@ def test_a_deploy_that_hangs_with_its_lock_is_not_rolled_back_behind_its_back(on
 
 
 def killed_by_stop(folder: Folder) -> int:
-    document = small_config("http://127.0.0.1:9")
-    document["healthChecks"] = {}
-    document["triggers"] = {"errors": document["triggers"]["high-error-rate"]}
-    document["environments"]["prod"] |= {
-        "confirm": "no",
-        "deploy": [{"shell": "echo $$ > pid; exec sleep 300"}],
-        "rollback": [{"shell": "echo back >> rolled"}],
-    }
-    folder.config.write_text(json.dumps(document))
-    process = folder.start("deploy", "prod", stdout=None, stderr=None)
-    file = folder.path / "pid"
-    wait_for(lambda: file.exists() and file.read_text().strip().isdigit(), "the command runs")
+    process = deploying(folder, stdout=None, stderr=None)
     process.send_signal(signal.SIGSTOP)
     process.returncode = 0  # it is ended by whoever asked
     return process.pid

@@ -31,7 +31,7 @@ class Left:
 def end_command(lease: Lease | None) -> str | None:
     """End what a dead deploy has left running; answers who it is where it cannot be ended."""
     command = lease.command if lease is not None else None
-    if command is None or end_group(command.pid, command.mark):
+    if command is None or command.pid is None or command.mark is None or end_group(command.pid, command.mark):
         return None
     return f"its command still runs and cannot be ended: {command.text} (pid {command.pid})"
 

@@ -69,9 +69,9 @@ class Running:
 
     # its sign of life
 
-    def does(self, what: str) -> None:
+    def does(self, what: str, command: Started | None = None) -> None:
         """Say at once what is done from now on: whoever finds the lease of a dead deploy has to know."""
-        self.doing, self._command = what, None
+        self.doing, self._command = what, command
         self._beat()
 
     def asked_to_stop(self) -> bool:
@@ -104,17 +104,15 @@ class Running:
         session, watch, text = self._session, self._watch, self._session.masker.mask(command.text)
         self._number += 1
         output = reports.output_of(self._report, self._number)
-        self.does(text)
+        begun = session.clock()
+        # Before it starts: who is killed in the very moment has begun it, for all that anybody can tell.
+        self.does(text, Started(text=text, kind=kind, at=begun))
         if watch is not None:
             watch.command_started(text, kind)
-        begun = session.clock()
 
         def started(pid: int) -> None:
             self.began = self.began or kind == "deploy"
-            mark = mark_of(pid)
-            if mark is not None:
-                self._command = Started(text=text, kind=kind, at=begun, pid=pid, mark=mark)
-                self._beat()
+            self.does(text, Started(text=text, kind=kind, at=begun, pid=pid, mark=mark_of(pid)))
 
         try:
             finished = run_command(

@@ -53,8 +53,8 @@ class Started:
     text: str  # masked
     kind: str  # deploy or rollback
     at: datetime
-    pid: int
-    mark: str
+    pid: int | None = None  # until it has started
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from deployguard.operations.running import Running
 from deployguard.rollout.moves import MoveKind
 from deployguard.session import Session
 from deployguard.state import Change, State, edit
-from deployguard.store.locks import DeployLock
+from deployguard.store.locks import DeployLock, Started
 from support.application import Stage, config_of, stage
 
 
@@ -207,6 +207,20 @@ def test_an_emergency_runs_every_rollback_command_of_a_dead_deploy_on_a_full_dis
     takeback.emergency(play.session(), None, None)
     assert lines(play, "rolled") == 3, "not a second time"
     assert session.store.read().releases["r-1"].phase == "aborted"
+
+
+def test_a_deploy_that_died_as_its_command_began_is_rolled_back(play: Stage) -> None:
+    """Killed between the start and the note of it: nobody can tell, so it counts as begun."""
+    session = play.session()
+    lock = DeployLock(session.state_dir, "prod")
+    assert lock.acquire(at=play.clock() - timedelta(hours=1))
+    release = deploy._begin(session, DeployAsk(version="2.0"), session.actor(), lock, None)
+    started = Started(text="echo on", kind="deploy", at=play.clock())
+    lock.beat(release.id, play.clock() - timedelta(hours=1), "echo on", started)
+    lock.release(lock.read())
+    assert takeback.emergency(play.session(), None, None).dead is None
+    assert lines(play, "rolled") == 1
+    assert [run.kind for run in session.store.read().releases["r-1"].commands] == ["deploy", "rollback"]
 
 
 def test_a_release_that_ended_meanwhile_is_not_rolled_back_again(play: Stage) -> None:
