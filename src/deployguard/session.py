@@ -124,8 +124,7 @@ class Session:
 
     def best_settings(self, state: State) -> Environment:
         """The file's, else the state's: for status, undo and emergency, which an edit must not stop."""
-        kept = self.settings_if_any(state)
-        return kept if kept is not None else self.settings
+        return self.settings_if_any(state) or self.settings
 
     def settings_if_any(self, state: State) -> Environment | None:
         """As `best_settings`; None where neither the file nor the state has a readable config."""
@@ -233,14 +232,13 @@ def open_session(
         if not lenient:
             raise
     folder = _state_folder(state_dir, environ, cwd, config)
+    known = _known(config, folder)
     name = environ.get("DEPLOYGUARD_ENVIRONMENT") if environment is None else environment
-    name = _default_environment(config, folder) if name is None else name
-    if name is None or (config is None and name not in _known(config, folder)):
+    name = _default_environment(config, known) if name is None else name
+    if name is None or name not in known:
         if problem is not None and environment is None:
             raise DeployguardError(problem)
-        raise unknown_environment(name, _known(config, folder))
-    if config is not None and name not in config.environments:
-        raise unknown_environment(name, tuple(config.environments))
+        raise unknown_environment(name, known)
     return Session(
         environment=name,
         state_dir=folder,
@@ -280,11 +278,9 @@ def _state_folder(option: str | None, environ: Mapping[str, str], cwd: Path, con
     named = option or environ.get("DEPLOYGUARD_STATE")
     if named:
         return cwd / named
-    if config is None:
-        return cwd / "state"
     # A relative `state` of the config stands beside the config, wherever the command was called.
-    base = Path(config.file).parent if config.file else cwd
-    return cwd / base / config.state
+    base = Path(config.file).parent if config and config.file else cwd
+    return cwd / base / (config.state if config else "state")
 
 
 def _known(config: Config | None, folder: Path) -> tuple[str, ...]:
@@ -296,8 +292,7 @@ def _known(config: Config | None, folder: Path) -> tuple[str, ...]:
     return tuple(sorted(child.name for child in folder.iterdir() if any((child / file).is_file() for file in files)))
 
 
-def _default_environment(config: Config | None, folder: Path) -> str | None:
-    known = _known(config, folder)
+def _default_environment(config: Config | None, known: tuple[str, ...]) -> str | None:
     if config is not None and config.default_environment:
         return config.default_environment
     if "prod" in known:

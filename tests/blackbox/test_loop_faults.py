@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployguard.operations import moves, rollouts, takeback, watching
+from deployguard.operations import doctor, gate, moves, rollouts, takeback, watching
 from deployguard.operations.protocol import Ask
 from deployguard.rollout.moves import MoveKind
 from deployguard.session import Session
@@ -108,6 +108,24 @@ def test_failing_checks_halve_it_and_the_cooldown_holds_before_they_halve_it_aga
     play.plays(watch, 4)
     assert percentage(session, "hero") == 1_000, "five minutes of cooldown are not over"
     assert play.plays(watch, 2, until=lambda: percentage(session, "hero") == 500)
+    watch.leave("the test is over")
+
+
+def test_a_machine_without_a_network_fails_nothing_whoever_asks(play: Stage) -> None:
+    play.write(connectivity="http://127.0.0.1:9/")
+    session, watch = play.session(), play.watch()
+    start(session, "hero")
+    play.app.healthy = False
+    play.plays(watch, 1)
+    assert percentage(session, "hero") == 2_000
+    found = gate.gate(session, "hero", step=None, completed=False)
+    assert (found.result, found.exit_code) == ("waiting", 4)
+    assert watching.overview(session).headline.state != "harm"
+    assert "network" in [finding.subject for finding in doctor.doctor(session).findings if finding.level == "mend"]
+    moves.move(session, Ask(move=MoveKind.PROMOTE, flag="hero"))
+    play.write()
+    play.plays(watch, 0.5)
+    assert gate.gate(session, "hero", step=None, completed=False).result == "failed"
     watch.leave("the test is over")
 
 
