@@ -79,7 +79,8 @@ def _as_judged(look: Look, rollout: Rollout) -> tuple[tuple[Verdict, ...], Rollo
         then = replace(state, flags=flags_then, rollouts=rollouts_then)
         evidence = gather(look.metrics, then, settings, at)
         ours = judged.of_unit(judge(guarded(then, settings, at), evidence, settings, then, at), rollout.lead)
-    return ours, before, record.at
+    # Nothing comes any more that one of them could be ready for.
+    return tuple(replace(one, ready_at=None) for one in ours), before, record.at
 
 
 def _recorded(session: Session, rollout: Rollout, record: Rollback) -> tuple[Verdict, ...]:

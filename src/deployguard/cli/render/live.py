@@ -62,6 +62,7 @@ def _sizes(view: Overview, events: int) -> Iterator[_Size]:
         size = replace(size, opened=opened)
         yield size
     yield replace(size, told=False)
+    yield replace(size, told=False, events=0)  # the table has the evidence that the event tells
     yield replace(size, opened=0)
 
 

@@ -237,6 +237,8 @@ class Page:
         if not offer.does and first.cell_len + cell_len(offer.command) <= self.width:
             parts = [offer.command]
         indent = " " * (first.cell_len + 2)
+        if max(map(cell_len, parts)) + len(indent) + len(" \\") > self.width:
+            indent = "    "
         for number, part in enumerate(parts):
             tail = " \\" if number < len(parts) - 1 else ""
             lines.append(self.t(first if number == 0 else indent, (part + tail, "cyan")))
