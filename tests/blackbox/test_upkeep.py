@@ -99,7 +99,7 @@ def test_init_over_a_folder_is_one_clear_error(empty: Folder) -> None:
     empty.config.mkdir()
     error = empty.error("init", "--force", code=2)
     assert error["found"] == "is a directory"
-    assert error["where"] == str(empty.config)
+    assert error["where"] == str(empty.path)
 
 
 def test_a_state_that_may_not_be_read_is_one_clear_error(dg: Folder) -> None:

@@ -18,7 +18,7 @@ from deployguard.operations.values.flags import Answer, FlagDetail, FlagHistory,
 from deployguard.session import Session
 from deployguard.state import Event, State
 from deployguard.story.explain import explain
-from deployguard.story.history import HistoryRow, flag_history
+from deployguard.story.history import flag_history
 
 
 def known(definitions: Mapping[str, Flag], key: str, command: str) -> Flag:
@@ -43,7 +43,7 @@ def detail(session: Session, key: str) -> FlagDetail:
         requirements={name: state.flag(name).percentage for name in definition.requires},
         targeting=targeting_to_json(definition.targeting),
         targeting_from="state" if row.targeting_overridden else "config",
-        history=_history(events, key, 10),
+        history=flag_history(events, key)[:10],
         at=now,
     )
 
@@ -53,11 +53,7 @@ def history(session: Session, key: str | None, limit: int) -> FlagHistory:
     if key is not None and key not in state.flags:
         known(session.definitions(state), key, f"feature-flags history FLAG --env {session.environment}")
     events = tuple(_newest_about(session, key, limit=max(limit * 4, 200)))
-    return FlagHistory(environment=session.environment, flag_id=key, history=_history(events, key, limit))
-
-
-def _history(newest_first: tuple[Event, ...], key: str | None, limit: int) -> tuple[HistoryRow, ...]:
-    return flag_history(newest_first, key)[:limit]
+    return FlagHistory(environment=session.environment, flag_id=key, history=flag_history(events, key)[:limit])
 
 
 def _newest_about(session: Session, key: str | None, limit: int) -> Iterator[Event]:

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from deployguard.codec import dumps
+from deployguard.codec import dumps, from_json
 from deployguard.errors import Code, Offer, fail, unknown
 from deployguard.operations.values.releases import ReportRow, Reports
 from deployguard.session import Session
 from deployguard.state import Event, Release, State
+from deployguard.store.layout import replace_synced
 from deployguard.store.locks import read_lease
 from deployguard.story.report import Report, build_report, html
 
@@ -62,8 +63,6 @@ def _release(session: Session, state: State, release_id: str) -> Release:
 
 def _old_release(session: Session, release_id: str) -> Release | None:
     """A release that the state no longer keeps: as its last event set it."""
-    from deployguard.codec import from_json
-
     path = f"releases.{release_id}"
     for event in session.store.events(newest_first=True):
         if event.set.get(path) is not None:
@@ -91,8 +90,9 @@ def write(session: Session, release_id: str) -> Path:
     report = build_report(release, _events_since(session, release), state, session.clock())
     path = path_of(session, release)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _replace(path, dumps(report) + b"\n")
-    _replace(path.with_suffix(".html"), html(report).encode())
+    ending = f".{os.getpid()}"
+    replace_synced(path, dumps(report) + b"\n", ending=ending)
+    replace_synced(path.with_suffix(".html"), html(report).encode(), ending=ending)
     return path
 
 
@@ -113,18 +113,6 @@ def forget_old(session: Session, retention: timedelta) -> None:
             with suppress(OSError):
                 if file.stat().st_mtime < oldest:
                     file.unlink()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.touch(mode=0o600)
-        beside.write_bytes(data)
-        beside.replace(path)
-    except OSError:
-        with suppress(OSError):
-            beside.unlink()
-        raise
 
 
 def listed(session: Session) -> Reports:

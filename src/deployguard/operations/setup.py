@@ -2,7 +2,6 @@
 
 import json
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from deployguard.config.build import config_from_document
@@ -13,6 +12,7 @@ from deployguard.config.units import format_percentage
 from deployguard.config.values import Strategy
 from deployguard.errors import Code, Offer, fail
 from deployguard.operations.values.upkeep import Initialised
+from deployguard.store.layout import replace_synced
 from deployguard.story.numbers import hold_words
 
 CONFIG = "deployment-config.json"
@@ -37,7 +37,7 @@ def initialise(folder: Path, *, url: str | None, npm: bool, force: bool) -> Init
         raise fail(
             Code.USAGE,
             "init cannot write here",
-            where=str(getattr(error, "filename", None) or folder),
+            where=str(folder),
             found=(getattr(error, "strerror", None) or str(error)).lower(),
             wanted="a folder that this user can write, with room on its disk",
             now="no file is half written",
@@ -77,16 +77,8 @@ def _json(document: object) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """The file whole, or as it was: a full disk must not cost the one that stands there."""
-    path = path.resolve()  # where a link leads
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
-        raise OSError(error.errno, error.strerror, str(path)) from error
+    """Whole, or as it was: a full disk must not cost the file that stands there. For all who may see the folder."""
+    replace_synced(path.resolve(), text.encode(), ending=f".{os.getpid()}", mode=0o666)
 
 
 def _words(strategy: Strategy) -> str:

@@ -92,10 +92,10 @@ def write_all(fd: int, data: bytes, offset: int | None = None) -> None:
             view = view[written:]
 
 
-def write_synced(path: Path, data: bytes, *, exclusive: bool = False) -> None:
-    """A private file with `data`, fsynced. Raises OSError; a half-written file is taken away again."""
+def write_synced(path: Path, data: bytes, *, exclusive: bool = False, mode: int = FILE_MODE) -> None:
+    """A file with `data`, private unless `mode` says more, fsynced. Raises OSError; half of one is taken away again."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_EXCL if exclusive else os.O_TRUNC)
-    fd = os.open(path, flags, FILE_MODE)
+    fd = os.open(path, flags, mode)
     try:
         write_all(fd, data)
         os.fsync(fd)
@@ -106,11 +106,18 @@ def write_synced(path: Path, data: bytes, *, exclusive: bool = False) -> None:
     os.close(fd)
 
 
-def replace_synced(path: Path, data: bytes) -> None:
-    """Put a private file with `data` in the place of `path`: written beside it, fsynced, renamed. Raises OSError."""
-    beside = path.with_name(f"{path.name}.new")
-    write_synced(beside, data)
-    beside.replace(path)
+def replace_synced(path: Path, data: bytes, *, ending: str = ".new", mode: int = FILE_MODE) -> None:
+    """Put a file with `data` in the place of `path`: written beside it, fsynced, renamed. Raises OSError; `path` stays.
+
+    `ending` tells the files of two apart who write without a lock.
+    """
+    beside = path.with_name(f"{path.name}{ending}")
+    write_synced(beside, data, mode=mode)
+    try:
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def free_name(path: Path) -> Path:
