@@ -17,6 +17,7 @@ from deployguard.rollout import release as releases
 from deployguard.rollout.moves import MoveKind
 from deployguard.state import CommandRun, LogHead, Phase, Release, ReleasePhase
 from deployguard.story.report import Outcome, Report, build_report, html, markdown
+from deployguard.story.report.as_markdown import escaped
 from deployguard.story.report.as_markdown import code, escaped
 
 ROOT = Path(__file__).parents[3]
@@ -294,3 +295,10 @@ def test_every_field_of_the_report_is_in_its_page() -> None:
     page = (ROOT / "docs" / "report.md").read_text()
     missing = [name for name in json.loads(SCHEMA.read_text())["properties"] if f"`{name}`" not in page]
     assert missing == []
+
+
+def test_a_version_is_written_as_it_is() -> None:
+    """A number with dots opens no list."""
+    assert escaped("1.0.0") == "1.0.0"
+    assert escaped("1.0.0 is on prod") == "1.0.0 is on prod"
+    assert escaped("1. x") == "1\\. x"

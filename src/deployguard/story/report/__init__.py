@@ -3,27 +3,6 @@
 from deployguard.story.report.as_markdown import markdown
 from deployguard.story.report.as_page import html
 from deployguard.story.report.build import build_report
-from deployguard.story.report.values import (
-    REPORT_VERSION,
-    Outcome,
-    Report,
-    ReportAct,
-    ReportCheck,
-    ReportRollback,
-    ReportRollout,
-    ReportStep,
-)
+from deployguard.story.report.values import REPORT_VERSION, Outcome, Report, ReportStep
 
-__all__ = [
-    "REPORT_VERSION",
-    "Outcome",
-    "Report",
-    "ReportAct",
-    "ReportCheck",
-    "ReportRollback",
-    "ReportRollout",
-    "ReportStep",
-    "build_report",
-    "html",
-    "markdown",
-]
+__all__ = ["REPORT_VERSION", "Outcome", "Report", "ReportStep", "build_report", "html", "markdown"]
