@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ from hypothesis import strategies as st
 from deployguard.config.build import config_from_document
 from deployguard.config.defaults import default_config
 from deployguard.config.load import load_config
-from deployguard.config.units import format_percentage, parse_percentage, percentage_number
+from deployguard.config.units import (
+    format_duration,
+    format_percentage,
+    parse_duration,
+    parse_percentage,
+    percentage_number,
+)
 from deployguard.errors import DeployguardError, Place
 
 DEFAULT = default_config(None)
@@ -132,6 +139,12 @@ def test_any_value_in_any_place_is_read_or_refused_and_never_stops_a_lenient_rea
         assert path[0] in ("flags", "strategies", "environments")  # the file is not there without them
     else:
         assert lenient.environments
+
+
+@given(number=st.decimals(0, 100_000, places=3), unit=st.sampled_from(["ms", "s", "m", "h", "d", "w", "y"]))
+def test_every_duration_is_read_back_as_it_was_spelt(number: Decimal, unit: str) -> None:
+    read = parse_duration(f"{number:f}{unit}")
+    assert read is None or parse_duration(format_duration(read)) == read
 
 
 def test_every_percentage_keeps_its_hundredths() -> None:

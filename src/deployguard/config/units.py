@@ -18,16 +18,16 @@ UNITS_MS = {
 }
 FULL = 10_000  # 100 % in hundredths
 
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(ms|s|m|h|d|w|y)", re.ASCII)
+_DURATION = re.compile(r"(\d{1,13}(?:\.\d{1,6})?)\s*(ms|s|m|h|d|w|y)", re.ASCII)
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,2}))?\s*%?", re.ASCII)
 
 
 def parse_duration(text: str) -> timedelta | None:
-    """`"24h"` as a timedelta; None where the text is no duration or a week of years too long."""
+    """`"24h"` as a timedelta of whole milliseconds; None where the text is no duration, or is longer than 100 years."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         return None
-    milliseconds = float(match[1]) * UNITS_MS[match[2]]
+    milliseconds = round(float(match[1]) * UNITS_MS[match[2]])
     return timedelta(milliseconds=milliseconds) if milliseconds <= 100 * UNITS_MS["y"] else None
 
 

@@ -347,6 +347,7 @@ REFUSED: list[tuple[dict[str, object], str, str, str]] = [
     ({"guardFor": "-1h"}, "out-of-range", "guardFor", "from 0 to 100y"),
     ({"guardFor": "101y"}, "out-of-range", "guardFor", "from 0 to 100y"),
     ({"guardFor": "0.0000001ms"}, "out-of-range", "guardFor", "six decimals"),
+    ({"healthChecks": {"c": {"url": "/", "every": "0.4ms"}}}, "out-of-range", "healthChecks.c.every", "above 0"),
     ({"guardFor": "1h30m"}, "wrong-type", "guardFor", '"24h"'),
     ({"guardFor": "24H"}, "wrong-type", "guardFor", '"24h"'),
     ({"guardFor": "1,5h"}, "wrong-type", "guardFor", '"24h"'),
