@@ -17,7 +17,6 @@ from deployguard.rollout import release as releases
 from deployguard.rollout.moves import MoveKind
 from deployguard.state import CommandRun, LogHead, Phase, Release, ReleasePhase
 from deployguard.story.report import Outcome, Report, build_report, html, markdown
-from deployguard.story.report.as_markdown import escaped
 from deployguard.story.report.as_markdown import code, escaped
 
 ROOT = Path(__file__).parents[3]
