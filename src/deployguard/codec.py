@@ -85,6 +85,8 @@ Percentage = Annotated[int, Spelled(_read_percentage, percentage_number)]
 """Hundredths that JSON shows as a number 0 to 100: what views and events carry."""
 
 
+_PLAIN = (str, int, float, bool)
+
 _schemas: set[Hashable] = set()
 
 
@@ -109,8 +111,15 @@ def is_built(cls: Any) -> bool:
 
 
 def to_json(value: object) -> Any:
-    """A dataclass (or a container of them) as JSON-ready plain values."""
-    return adapter(type(value) if is_dataclass(value) else Any).dump_python(value, mode="json", by_alias=True)
+    """A dataclass, or a container of them, as JSON-ready plain values."""
+    if is_dataclass(value):
+        return adapter(type(value)).dump_python(value, mode="json", by_alias=True)
+    # Inside a container pydantic would guess, and guess a dataclass's own spelling wrong.
+    if isinstance(value, dict):
+        return {str(key): to_json(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(entry) for entry in value]
+    return value if value is None or type(value) in _PLAIN else adapter(Any).dump_python(value, mode="json")
 
 
 def dumps(value: object) -> bytes:

@@ -310,6 +310,15 @@ def test_export_and_import_go_round(dg: Folder) -> None:
     assert dg.json("feature-flags", "status")["flags"][2]["percentage"] == 25
     again = dg("feature-flags", "import", "-", "--output", "json", stdin=exported)
     assert again.json == {"environment": "prod", "moved": []}, "one document on stdout, however many flags"
+    wanted = json.loads(exported)
+    for key in ("checkout", "hero"):
+        wanted["flags"][key] |= {"enabled": True, "percentage": 60}
+    moved = dg("feature-flags", "import", "-", "--output", "json", stdin=json.dumps(wanted)).json["moved"]
+    assert {one["flagId"]: [change["flagId"] for change in one["flags"]] for one in moved} == {
+        "checkout": ["checkout"],
+        "hero": ["hero"],
+    }
+    assert all([event["type"] for event in one["events"]] == ["flag.updated"] for one in moved)
 
 
 def test_the_config_and_its_schema_are_documents(dg: Folder) -> None:

@@ -91,7 +91,7 @@ def target(
     deny_group: Annotated[list[str], _says("--deny-group", "G", "Off for this group.")] = [],  # noqa: B006
     country: Annotated[list[str], _says("--country", "C", "Only in this country.")] = [],  # noqa: B006
     region: Annotated[list[str], _says("--region", "R", "Only in this region.")] = [],  # noqa: B006
-    rule: Annotated[list[str], _says("--rule", "RULE", "Only where it holds, as plan == pro.")] = [],  # noqa: B006
+    rule: Annotated[list[str], _says("--rule", "RULE", "Only where it holds, as plan == 'pro'.")] = [],  # noqa: B006
     remove: Annotated[bool, typer.Option("--remove", help="Take these away instead.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Back to the config's targeting.")] = False,
     by: By = None,

@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--reviews-per-second", type=float, default=9.0)
     options = parser.parse_args()
     flags = Client(options.state, options.env, refresh=0.5)
-    reviews = ReviewsService(options.reviews_per_second, reserve=40)
+    reviews = ReviewsService(options.reviews_per_second, reserve=20)
     with Path(options.log).open("a", encoding="utf-8") as log:
         server = _Server(("127.0.0.1", options.port), _Quiet)
         server.set_app(WsgiMiddleware(Homepage(flags, reviews, log)))

@@ -8,11 +8,11 @@ from deployguard.config.defaults import default_config
 LISTED = ("featured_lofts_showcase", "trust_social_proof")
 """The feature that completes, and the one that breaks.
 
-Their users are drawn apart, so three in ten of the first one's users have the second, too, and three in ten of its
-faults count for the first. Three things keep chance from blaming the first for them. The service behind the second
-fails for all who ask, not for a few (`application.ReviewsService`): its users stand far beyond the limit in a second or
-two, before the others met many faults. The limit lies between what the two can reach in that time, not near either.
-And there are a hundred good requests of each before. Else a tick that came late found both beyond the limit.
+Their users are drawn apart, so three in ten of the first one's users have the second, too: where all users of the
+second meet a fault, three in ten requests of the first one's users fail, and as many of everybody's. A limit near
+either rate would blame the first one whenever chance gives its users a few faults more than the others. So the service
+behind the second fails for all who ask (`application.ReviewsService`), and the limit lies far from both, between 30 and
+100 %: with a hundred samples chance reaches it once in tens of thousands of looks.
 """
 
 
@@ -28,7 +28,7 @@ def demo_config(url: str) -> str:
         check |= {"every": "2s", "headers": {"Cookie": "dg_id=health-check-6"}}
     for name, samples in (("high-error-rate", 100), ("slow-response", 40), ("poor-web-vitals", 20)):
         document["triggers"][name] |= {"window": "20s", "minSamples": samples}
-    document["triggers"]["high-error-rate"] |= {"when": "errorRate > 20%", "then": "rollback"}
+    document["triggers"]["high-error-rate"] |= {"when": "errorRate > 50%", "then": "rollback", "window": "10s"}
     document["triggers"]["poor-web-vitals"]["minUsers"] = 5
     document["sources"] = {
         "homepage": {

@@ -1,6 +1,6 @@
 """A person's move, or those of an import: from what was asked to the same `apply` that the controller uses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,17 +10,17 @@ from deployguard.config.values import Flag
 from deployguard.errors import Code, DeployguardError
 from deployguard.flags.dependencies import requirements
 from deployguard.flags.exchange import import_flags
-from deployguard.flags.reach import reach, reach_because
+from deployguard.flags.reach import reach_because, reaches
 from deployguard.operations import aftermath, flags, judged, rows
 from deployguard.operations.protocol import Ask
 from deployguard.operations.told import told
-from deployguard.operations.values.rollouts import Moved
+from deployguard.operations.values.rollouts import FlagChange, Moved, Told
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Evidenced, Move, MoveKind
 from deployguard.rollout.plan import plan_for, riders_of
 from deployguard.rollout.reconfigure import forget as forgotten
 from deployguard.session import Session
-from deployguard.state import Actor, Change, State, then
+from deployguard.state import Actor, Change, Event, State, then
 from deployguard.story.verdicts import rule_words
 
 _STARTS = (MoveKind.START, MoveKind.RETRY)
@@ -132,6 +132,21 @@ def _applied(session: Session, state: State, one: Move, now: datetime) -> Change
         raise DeployguardError(replace(error.problem, found=found)) from error
 
 
+def _of_each(
+    changes: Sequence[FlagChange], events: tuple[Event, ...], touched: Collection[str]
+) -> tuple[dict[str, list[FlagChange]], dict[str, list[Told]]]:
+    """What changed and what was told for each flag of `touched`; where it is one, all of it."""
+    one = next(iter(touched)) if len(touched) == 1 else None
+    changed: dict[str, list[FlagChange]] = {key: [] for key in touched}
+    words: dict[str, list[Told]] = {key: [] for key in touched}
+    for change in changes:
+        changed.get(one or change.flag_id, []).append(change)
+    for event, sentence in zip(events, told(events), strict=True):
+        for key in dict.fromkeys((one,) if one else (path.partition(".")[2] for path in event.set)):
+            words.get(key, []).append(sentence)
+    return changed, words
+
+
 def _done(
     session: Session, actor: Actor, decide: Callable[[State, datetime], Change], touched: Mapping[str, str]
 ) -> tuple[Moved, ...]:
@@ -139,23 +154,23 @@ def _done(
     before, after, events, now = session.change(decide, actor)
     aftermath.follow(session, after, events)
     settings, definitions = session.best_settings(after), session.definitions(after)
-    changes, words = rows.changes(before, after), told(events)
+    changes, words = _of_each(rows.changes(before, after), events, touched)
+    reached = reaches(definitions, after.flags, [key for key in touched if key in definitions])
     out = []
     for key, kind in touched.items():
         rollout = after.rollouts.get(after.flag(key).rollout or "")
-        reaches = reach(definitions, after.flags, key) if key in definitions else None
         moved = Moved(
             environment=session.environment,
             revision=after.revision,
             move=kind,
             flag_id=key,
             changed=after.revision != before.revision,
-            flags=changes,
+            flags=tuple(changes[key]),
             rollback_id=rows.new_record(before, after),
-            events=words,
+            events=tuple(words[key]),
             by=actor.shown,
-            warning=_reach_warning(after, definitions, kind, key, reaches),
-            reach=reaches,
+            warning=_reach_warning(after, definitions, kind, key, reached.get(key)),
+            reach=reached.get(key),
             rollout=rows.rollout_row(after, settings, rollout, now) if rollout else None,
             at=now,
         )
