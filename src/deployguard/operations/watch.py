@@ -93,7 +93,7 @@ class Watch:
         trouble = list(aftermath.keep_reports(self._session, ticked.state, ticked.events))
         if problem is not None:
             trouble.insert(0, f"{problem.message}: {problem.found}")
-        self._forget_reports(ticked.now)
+        self._forget_reports(ticked)
         found = _round(self._session, ticked)
         return replace(found, next_at=self._next_at(ticked), trouble="; ".join(trouble) or None)
 
@@ -123,11 +123,11 @@ class Watch:
         finally:
             self._release()
 
-    def _forget_reports(self, now: datetime) -> None:
-        if self._forgot_at is not None and abs(now - self._forgot_at) < FORGET_EVERY:
+    def _forget_reports(self, ticked: Ticked) -> None:
+        if self._forgot_at is not None and abs(ticked.now - self._forgot_at) < FORGET_EVERY:
             return
-        self._forgot_at = now
-        settings = self._session.settings_if_any(self._session.store.read())
+        self._forgot_at = ticked.now
+        settings = self._session.settings_if_any(ticked.state)
         if settings is not None:
             reports.forget_old(self._session, settings.retention.reports)
 
@@ -154,39 +154,28 @@ def _since_last(previous: ControllerInfo | None, now: datetime) -> timedelta:
 
 def looked_on(session: Session) -> Round:
     """The verdicts as they stand, for one that does not act."""
-    state, now = session.store.read(), session.clock()
-    settings = session.best_settings(state)
-    _, verdicts = judged.observe(session, state, settings, now)
+    look = judged.Look(session)
     return Round(
         environment=session.environment,
-        revision=state.revision,
-        verdicts=verdicts,
+        revision=look.state.revision,
+        verdicts=look.verdicts,
         acted=False,
-        controller=read_controller(session.state_dir, session.environment, now),
-        at=now,
+        controller=look.controller,
+        at=look.now,
     )
 
 
 def _round(session: Session, ticked: Ticked) -> Round:
-    off = {
-        event.data.get("rollout") or event.data.get("flagId")
-        for event in ticked.events
-        if event.type == "rollout.rolledBack"
-    }
-    off |= {
-        flag["flagId"]
-        for event in ticked.events
-        if event.type == "rollback.executed"
-        for flag in event.data.get("flags", ())
-        if not flag["to"]["enabled"]
-    }
+    before, after = ticked.before.flags, ticked.state.flags
     return Round(
         environment=session.environment,
         revision=ticked.state.revision,
         verdicts=ticked.decision.verdicts,
         actions=ticked.decision.actions,
         controller=read_controller(session.state_dir, session.environment, ticked.now),
-        turned_off=tuple(sorted(str(key) for key in off if key)),
+        turned_off=tuple(
+            sorted(key for key, flag in after.items() if not flag.enabled and key in before and before[key].enabled)
+        ),
         events=told(ticked.events),
         at=ticked.now,
     )

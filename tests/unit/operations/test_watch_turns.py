@@ -271,3 +271,18 @@ def test_a_fail_that_returns_after_the_clock_was_set_back_is_told_again(play: St
     moves.move(session, Ask(move=back, flag="hero"))
     assert play.plays(watch, 3, until=lambda: failed() == 2)
     watch.leave("the test is over")
+
+
+def test_a_round_names_what_it_turned_off_and_no_other_does(play: Stage) -> None:
+    session, watch = play.session(), play.watch()
+    for flag in ("hero", "cart"):
+        moves.move(session, Ask(move=MoveKind.START, flag=flag))
+    play.plays(watch, 1)
+    play.app.breaks.add("hero")
+    named = []
+    for _ in range(12):
+        play.clock.passes(seconds=10)
+        play.app.visit(60)
+        named.append(watch.tick().turned_off)
+    watch.leave("the test is over")
+    assert [one for one in named if one] == [("hero",)]
