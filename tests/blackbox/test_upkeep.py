@@ -36,11 +36,18 @@ def test_doctor_looks_into_a_log_that_nobody_has_read(live: Folder, site: Site) 
     assert findings(live)["source"]["found"] == "nginx: access.log has lines, and none was counted yet"
 
 
-def test_a_secret_that_signs_nothing_is_said_with_one_that_would(live: Folder) -> None:
-    env = {"WEBHOOK_URL": "http://127.0.0.1:9/hook", "WEBHOOK_SECRET": "not base64!"}
-    found = findings(live, env=env)["alerts"]
-    assert found["level"] == "mend"
-    assert "echo whsec_$(openssl rand -base64 32)" in found["found"]
+@pytest.mark.parametrize("secret", ["é", "bad!", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+def test_a_secret_that_is_none_is_said_with_one_that_would_be(live: Folder, secret: str) -> None:
+    found = findings(live, env={"WEBHOOK_URL": "http://127.0.0.1:9/hook", "WEBHOOK_SECRET": secret})
+    if secret.startswith("whsec_"):
+        assert "alerts" not in found
+        return
+    assert found["alerts"]["level"] == "mend"
+    assert "echo whsec_$(openssl rand -base64 32)" in found["alerts"]["found"]
+
+
+def test_a_test_notice_that_cannot_be_signed_says_what_a_secret_is(live: Folder) -> None:
+    env = {"WEBHOOK_URL": "http://127.0.0.1:9/hook", "WEBHOOK_SECRET": "é"}
     assert "openssl rand" in live("alerts", "test", env=env, code=1).out
 
 

@@ -21,7 +21,7 @@ def gate(
     ] = None,
     completed: Annotated[bool, typer.Option("--completed", help="Wait until it is completed.")] = False,
     timeout: Annotated[
-        str, typer.Option("--timeout", metavar="DURATION", help="Wait for data or a step at most so long, 10m.")
+        str, typer.Option("--timeout", metavar="DURATION", help="Wait for data or a step at most so long.")
     ] = "10m",
 ) -> None:
     from deployguard.operations.gate import wait_at_gate

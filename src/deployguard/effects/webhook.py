@@ -16,6 +16,7 @@ a secret of many receivers.
 """
 
 import json
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -199,6 +200,18 @@ def chat(form: Form, event: Event, sentence: str) -> JSON:
 
 def _bytes(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def secret_fault(channel: Channel) -> str | None:
+    """What is wrong with the channel's secret; also where the library reads it and a stricter receiver would not."""
+    try:
+        signer(channel)
+        b64decode((channel.secret or "").removeprefix("whsec_"), validate=True)
+    except DeliveryFailed as failed:
+        return failed.reason
+    except ValueError:
+        return f"the secret of {channel.name} is no clean base64, and receivers differ in what they read: {SIGNED_BY}"
+    return None
 
 
 def signer(channel: Channel) -> "Webhook":

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from deployguard.config.environ import unused_settings
 from deployguard.config.values import Environment
 from deployguard.effects.commands import child_environment, found
-from deployguard.effects.webhook import SIGNED_BY, DeliveryFailed, signer
+from deployguard.effects.webhook import SIGNED_BY, secret_fault
 from deployguard.errors import DeployguardError
 from deployguard.guard.values import Cause, SourceState, Verdict
 from deployguard.operations import judged, plan, watching
@@ -203,11 +203,8 @@ def _alerts(session: Session, settings: Environment) -> Iterator[Finding]:
         if channel.secret is None:
             by = f"set WEBHOOK_SECRET, or its secret in the config: {SIGNED_BY}"
             yield _know("alerts", f"{name} is not signed", by=by)
-            continue
-        try:
-            signer(channel)
-        except DeliveryFailed as failed:
-            yield _mend("alerts", f"{name}: {failed.reason}", by="set it anew; until then no notice leaves")
+        elif fault := secret_fault(channel):
+            yield _mend("alerts", fault, by="set it anew, here and at the receiver")
     unused = unused_settings(session.environ)
     if unused:
         yield _know("settings", f"{', '.join(unused)} do nothing yet")
