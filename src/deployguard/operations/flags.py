@@ -9,9 +9,9 @@ from deployguard.config.build import targeting_from_json, targeting_to_json
 from deployguard.config.units import FULL
 from deployguard.config.values import Flag
 from deployguard.errors import Code, DeployguardError, Place, unknown
+from deployguard.flags.definitions import parse_overrides
 from deployguard.flags.evaluate import Context, Ruleset, compile_flags
 from deployguard.flags.exchange import export_flags
-from deployguard.flags.overrides import parse_overrides
 from deployguard.flags.stale import stale
 from deployguard.operations import rows
 from deployguard.operations.values.flags import Answer, FlagDetail, FlagHistory, StaleFlags

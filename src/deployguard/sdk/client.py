@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from deployguard.flags.overrides import VARIABLE, parse_overrides
+from deployguard.flags.definitions import VARIABLE, parse_overrides
 from deployguard.flags.values import (
     FLAG_NOT_FOUND,
     TARGETING_KEY_MISSING,
@@ -100,8 +100,7 @@ class Client:
 
     def evaluate_context(self, flag: str, context: Context, *, default: bool = False) -> Evaluation:
         """`evaluate` for a context that several flags are asked for."""
-        if self._clock() >= self._look_at:
-            self._look()
+        self._look_if_due()
         flag = _name(flag)
         held = forced.flags
         if flag in held:
@@ -148,10 +147,6 @@ class Client:
     def missing_targeting_keys(self) -> int:
         """How many answers were off only because no user id was given."""
         return sum(list(self._missing.values()))
-
-    def reload(self) -> None:
-        """Look at the state file now, whatever `refresh` says."""
-        self._look()
 
     def _look_if_due(self) -> None:
         if self._clock() >= self._look_at:

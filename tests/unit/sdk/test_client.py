@@ -127,12 +127,6 @@ def test_it_looks_at_the_file_at_most_once_in_its_interval(folder, client, clock
     assert client.revision == 2
 
 
-def test_reload_looks_at_once(folder, client):
-    publish(folder, state(2, homepage=0))
-    client.reload()
-    assert not client.is_on("homepage", "u-1")
-
-
 def test_a_file_that_did_not_change_is_not_read_again(folder, client, clock, monkeypatch):
     path = folder / "prod" / "state.json"
     os.utime(path, ns=(0, 1_000_000_000))
@@ -252,7 +246,6 @@ def test_folder_and_environment_come_from_the_variables(folder, monkeypatch):
 def test_many_threads_share_a_client_while_the_state_changes(folder):
     client = Client(folder, "prod", refresh=0)
     publish(folder, state(1, homepage=5_000, checkout=10_000))
-    client.reload()
     wrong, done = [], threading.Event()
 
     def ask():
@@ -270,12 +263,10 @@ def test_many_threads_share_a_client_while_the_state_changes(folder):
     done.set()
     for thread in threads:
         thread.join()
-    client.reload()
     assert wrong == []
     assert client.revision == 39
     before = client.missing_targeting_keys
     publish(folder, state(40, homepage=5_000))
-    client.reload()
     askers = [threading.Thread(target=lambda: [client.is_on("homepage") for _ in range(500)]) for _ in range(8)]
     for thread in askers:
         thread.start()
@@ -285,12 +276,12 @@ def test_many_threads_share_a_client_while_the_state_changes(folder):
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12, where a test runner has threads
-def test_a_child_process_goes_on_looking(folder, client):
+def test_a_child_process_goes_on_looking(folder, client, clock):
     """A fork in the middle of a look leaves the child with a closed lock."""
     with client._lock:
         child = os.fork()
         if child == 0:
             publish(folder, state(5, homepage=0))
-            client.reload()
+            clock.now += 1
             os._exit(0 if client.revision == 5 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
