@@ -103,8 +103,8 @@ def test_a_file_that_may_not_grow_is_the_same_as_a_full_disk(tmp_path: Path, lim
     store.update(setting(100), NOW)
     before, _ = store.update(setting(200), NOW)
     files = content(tmp_path)
-    run = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path), str(limit), str(Path(__file__).parent)],
+    run = subprocess.run(  # -B: a module's cached code would be cut short, too
+        [sys.executable, "-B", "-c", LIMITED, str(tmp_path), str(limit), str(Path(__file__).parent)],
         capture_output=True,
         text=True,
         check=True,
