@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -278,3 +279,17 @@ def test_a_round_says_of_whom_each_value_is_and_what_was_done_once() -> None:
     passing = [one for one in view.verdicts if one.verdict == "pass"]
     assert passing
     assert ") > " not in drawn(lambda page: render(replace(view, verdicts=tuple(passing), events=()), page), 80)
+
+
+def test_a_plan_says_what_traffic_its_users_were_told_from() -> None:
+    plan = replace(seen.plan(), users_per_day=28_800, requests_per_second=10.0)
+    text = drawn(lambda page: render(replace(seen.every_value()["plans"], plans=(plan,)), page), 80)
+    assert "At 28,800 users a day, as 10 requests a second are" in " ".join(text.split())
+
+
+def test_a_report_is_named_as_it_can_be_typed_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = str(tmp_path / "state" / "prod" / "reports" / "r.json")
+    view = replace(seen.deployed(), report=file)
+    assert "state/prod/reports/r.json" in drawn(lambda page: render(view, page), 80)
+    assert str(tmp_path) not in drawn(lambda page: render(view, page), 80)

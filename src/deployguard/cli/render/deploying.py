@@ -1,5 +1,6 @@
 """`deploy`: the plan first, what runs as it runs, and an end that says what comes next, when, and who watches."""
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -195,7 +196,7 @@ def _outcome(view: Deployed, page: Page) -> list[tuple[str, Piece]]:
         triggers = counted(view.triggers, "trigger")
         rows.append(("harm", f"is reduced or taken back by {triggers}, while somebody watches"))
     if view.report:
-        rows.append(("report", view.report))
+        rows.append(("report", min(view.report, os.path.relpath(view.report), key=len)))  # as it can be typed from here
     if view.watched_by is not None:
         rows.append(("watched", f"by {who(view.watched_by, now)}"))
     return rows
