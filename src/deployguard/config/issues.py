@@ -54,25 +54,23 @@ class Issues(list[Issue]):
         super().__init__()
         self._bounded = bounded
 
-    def add(self, code: Code, path: Path, found: str, wanted: str, *, on_key: bool = False) -> None:
-        self._add(Issue(code=code, path=path, found=found, wanted=wanted, on_key=on_key))
-
-    def wrong(self, path: Path, wrong: WrongError) -> None:
-        self._add(
-            Issue(
-                code=wrong.code,
-                path=path,
-                found=wrong.found,
-                wanted=wrong.wanted,
-                offset=wrong.offset,
-                width=wrong.width,
-            )
-        )
-
-    def _add(self, issue: Issue) -> None:
+    def add(
+        self,
+        code: Code,
+        path: Path,
+        found: str,
+        wanted: str,
+        *,
+        on_key: bool = False,
+        offset: int | None = None,
+        width: int | None = None,
+    ) -> None:
         if self._bounded and len(self) >= MANY:
             raise TooManyError
-        self.append(issue)
+        self.append(Issue(code=code, path=path, found=found, wanted=wanted, on_key=on_key, offset=offset, width=width))
+
+    def wrong(self, path: Path, wrong: WrongError) -> None:
+        self.add(wrong.code, path, wrong.found, wrong.wanted, offset=wrong.offset, width=wrong.width)
 
 
 def dotted(path: Path) -> str:

@@ -1,22 +1,18 @@
 """The config as it is in force: everything filled in, secrets masked; and what differs between two documents."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deployguard.config.build import Read, expanded_and_read, shared_parts
-from deployguard.config.issues import Issues
+from deployguard.config.issues import Issues, Path, dotted
 from deployguard.config.kinds import write
 from deployguard.config.rules import Tree
-from deployguard.config.secrets import MASK, Masker, is_secret_name
+from deployguard.config.secrets import MASK, Masker, is_secret_name, without_passwords
 from deployguard.config.shape import FILE
 from deployguard.config.values import Config, Environment
 
 _LONGEST = 120
-_SECRET_PATHS = re.compile(
-    r"alerts\.[^.]+\.(url|secret)|(environments\.[^.]+\.)?healthChecks\.[^.]+\.headers(\..*)?|.*\.env(\..*)?"
-)
 
 
 def shown(config: Config, environ: Mapping[str, str]) -> Tree:
@@ -55,46 +51,51 @@ def _environment(environment: Environment, own: Read) -> Read:
     return {**own, **filled, **{section: things or None for section, things in overridden.items()}}
 
 
-def _hidden(tree: Any, path: str = "") -> Any:
+def _hidden(tree: Any, path: Path = ()) -> Any:
     """Values that are secret by where they stand."""
     if isinstance(tree, dict):
-        return {key: _hidden(value, f"{path}.{key}" if path else key) for key, value in tree.items()}
+        return {key: _hidden(value, (*path, key)) for key, value in tree.items()}
     if isinstance(tree, list):
         return [_hidden(item, path) for item in tree]
     return MASK if isinstance(tree, str) and tree and _is_secret(path) else tree
 
 
-def _is_secret(path: str) -> bool:
-    match = _SECRET_PATHS.fullmatch(path)
-    if match is None:
-        return False
-    return ".env" not in path or is_secret_name(path.rpartition(".")[2]) or not path.rpartition(".env.")[1]
+def _is_secret(path: Path) -> bool:
+    match path:
+        case ("alerts", _, "url" | "secret"):
+            return True
+        case ("healthChecks", _, "headers", *_) | ("environments", _, "healthChecks", _, "headers", *_):
+            return True
+        case (*_, "env", str(name)):
+            return is_secret_name(name)
+        case _:
+            return False
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
     """What changed from one document to the other, a line a path: `triggers.slow.window: "5m" → "10m"`."""
-    return tuple(_differences(dict(old), dict(new), ""))
+    return tuple(_differences(dict(old), dict(new), ()))
 
 
-def _differences(old: Any, new: Any, path: str) -> Iterator[str]:
+def _differences(old: Any, new: Any, path: Path) -> Iterator[str]:
     if old == new and type(old) is type(new):
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for key in (*old, *(key for key in new if key not in old)):
-            here = f"{path}.{key}" if path else str(key)
+            here = (*path, key)
             if key not in new:
-                yield f"{here}: removed"
+                yield f"{dotted(here)}: removed"
             elif key not in old:
-                yield f"{here}: added" if isinstance(new[key], dict) else f"{here}: none → {_spelt(new[key], here)}"
+                added = isinstance(new[key], dict)
+                yield f"{dotted(here)}: added" if added else f"{dotted(here)}: none → {_spelt(new[key], here)}"
             else:
                 yield from _differences(old[key], new[key], here)
         return
-    yield f"{path}: {_spelt(old, path)} → {_spelt(new, path)}"
+    yield f"{dotted(path)}: {_spelt(old, path)} → {_spelt(new, path)}"
 
 
-def _spelt(value: Any, path: str) -> str:
+def _spelt(value: Any, path: Path) -> str:
     if _is_secret(path):
         return MASK
-    text = json.dumps(_hidden(value, path), ensure_ascii=False)
-    text = Masker({}).mask(text)
+    text = without_passwords(json.dumps(_hidden(value, path), ensure_ascii=False))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -224,6 +224,27 @@ def test_differences_name_path_old_and_new_without_secrets() -> None:
     assert differences(old, old) == ()
 
 
+def test_a_name_with_a_dot_hides_its_secrets_too() -> None:
+    def document(secret: str) -> dict[str, Any]:
+        channel = {"type": "webhook", "url": f"https://h.example/{secret}", "secret": secret}
+        check = {"url": "/", "headers": {"X.Key": secret}}
+        page = {"run": "page", "env": {"API_KEY": secret}}
+        return _default(
+            alerts={"ops.eu": channel},
+            healthChecks={"a.b": check},
+            triggers={"t.u": {"when": "errorRate > 1%", "then": page}},
+        )
+
+    old, new = document("inline-secret-1"), document("inline-secret-2")
+    assert differences(old, new) == (
+        "healthChecks.a.b.headers.X.Key: *** → ***",
+        "triggers.t.u.then.env.API_KEY: *** → ***",
+        "alerts.ops.eu.url: *** → ***",
+        "alerts.ops.eu.secret: *** → ***",
+    )
+    assert "inline-secret" not in str(shown(config_from_document(old, {}), {}))
+
+
 @pytest.mark.parametrize(
     ("name", "secret"),
     [
