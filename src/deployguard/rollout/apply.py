@@ -15,10 +15,9 @@ from datetime import datetime
 from deployguard.rollout.carry import carry_out, others_anchored, pause_dependants
 from deployguard.rollout.emergency import emergency
 from deployguard.rollout.moves import Move, MoveKind, ask
-from deployguard.rollout.records import executed, record_of
 from deployguard.rollout.refusals import refused
 from deployguard.rollout.table import find
-from deployguard.rollout.telling import evidence_of, tell
+from deployguard.rollout.telling import evidence_of, executed, record_of, tell
 from deployguard.rollout.undo import undo
 from deployguard.state import Change, Edit, Recorder, State
 

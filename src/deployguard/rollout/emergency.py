@@ -9,9 +9,8 @@ from datetime import datetime
 
 from deployguard.rollout.carry import carry_out, leave, others_anchored, pause_dependants
 from deployguard.rollout.moves import Asked, Move, ask
-from deployguard.rollout.records import executed, record_of
 from deployguard.rollout.table import Row, find
-from deployguard.rollout.telling import tell
+from deployguard.rollout.telling import executed, record_of, tell
 from deployguard.state import Change, Edit, Recorder, RollbackKind, State
 
 

@@ -15,8 +15,8 @@ from deployguard.config.units import format_percentage
 from deployguard.errors import Code, DeployguardError, Offer, fail
 from deployguard.rollout.carry import others_anchored, pause_dependants
 from deployguard.rollout.moves import Move, ask
-from deployguard.rollout.records import executed, record_of
 from deployguard.rollout.refusals import NOTHING_CHANGED
+from deployguard.rollout.telling import executed, record_of
 from deployguard.state import (
     Change,
     Edit,
