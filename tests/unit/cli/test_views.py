@@ -256,6 +256,8 @@ def test_dates_of_steps_that_last_seconds_have_seconds() -> None:
     quick = replace(plan, steps=tuple(replace(step, hold=20 * seen.S if step.hold else None) for step in plan.steps))
     view = replace(seen.every_value()["plans"], plans=(quick,))
     assert re.search(r"14:32:10 +", drawn(lambda page: render(view, page), 80))
+    deploy = replace(seen.deploy_plan(), starts=(replace(quick, ends_at=seen.NOW + 100 * seen.S),))
+    assert "14:33:50" in drawn(lambda page: deploying.plan(deploy, page, dry_run=True), 80)
 
 
 def test_a_report_says_each_thing_once_and_whole() -> None:

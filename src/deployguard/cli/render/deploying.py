@@ -16,7 +16,7 @@ from deployguard.operations.values.releases import Deployed, DeployPlan
 from deployguard.operations.values.rollouts import RolloutPlan, RolloutRow
 from deployguard.operations.values.status import FlagRow
 from deployguard.operations.values.watching import ChecksRound
-from deployguard.story.numbers import counted, duration_words, hold_words, time_of_day, zone_words
+from deployguard.story.numbers import counted, duration_words, hold_words, in_seconds, time_of_day, zone_words
 
 
 def plan(view: DeployPlan, page: Page, *, dry_run: bool) -> None:
@@ -86,7 +86,8 @@ def _start(start: RolloutPlan, view: DeployPlan, page: Page) -> Piece:
         return head
     *between, last = (str(percentage_number(share)) for share in later)
     shares = f"{', '.join(between)} and {last}" if between else last
-    when = time_of_day(start.ends_at, view.at, page.zone, date=True)
+    exact = any(in_seconds(step.hold) for step in start.steps)
+    when = time_of_day(start.ends_at, view.at, page.zone, date=True, exact=exact)
     return page.t(head, f"; then {shares}%, at the earliest on {when} ({hold_words(start.total)})")
 
 
