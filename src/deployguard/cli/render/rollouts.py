@@ -14,14 +14,7 @@ from deployguard.cli.render.watcher import watched_line
 from deployguard.config.units import format_percentage, percentage_number
 from deployguard.errors import Offer
 from deployguard.story.headline import ways_back
-from deployguard.story.numbers import (
-    count_words,
-    counted,
-    duration_words,
-    hold_words,
-    left_words,
-    time_of_day,
-)
+from deployguard.story.numbers import count_words, counted, duration_words, hold_words, left_words, time_of_day
 
 if TYPE_CHECKING:
     from deployguard.operations.values.rollouts import RolloutRow, RolloutsStatus, TriggerLine

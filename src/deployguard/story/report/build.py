@@ -8,11 +8,7 @@ from deployguard.plain import clean
 from deployguard.rollout.plan import step_of
 from deployguard.state import Event, Phase, Release, ReleasePhase, Rollout, State
 from deployguard.story.numbers import counted
-from deployguard.story.report.values import (
-    Outcome,
-    Report,
-    ReportRollout,
-)
+from deployguard.story.report.values import Outcome, Report, ReportRollout
 from deployguard.story.report.walk import Track, Walk
 
 _WORST_FIRST = (
