@@ -1,5 +1,6 @@
 """`rollout`: a flag and its riders through a strategy."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -31,31 +32,23 @@ def status(flag: AnyFlag = None) -> None:
     run().emit(run().operations(lenient=True).rollouts(flag))
 
 
-@app.add("start", "Start a flag and the listed flags that require it.")
-def start(flag: FlagName, by: By = None, reason: Reason = None) -> None:
-    run().move("start", flag, by=by, reason=reason)
-
-
-@app.add("pause", "Hold a rollout where it is.")
-def pause(flag: FlagName, by: By = None, reason: Reason = None) -> None:
-    run().move("pause", flag, by=by, reason=reason)
-
-
-@app.add("resume", "Let a paused rollout go on; the step's hold starts anew.")
-def resume(flag: FlagName, by: By = None, reason: Reason = None) -> None:
-    run().move("resume", flag, by=by, reason=reason)
-
-
-@app.add("promote", "Go to the next step now.")
-def promote(flag: FlagName, force: Force = False, by: By = None, reason: Reason = None) -> None:
+def _promote(flag: FlagName, force: Force = False, by: By = None, reason: Reason = None) -> None:
     run().move("promote", flag, force=force, by=by, reason=reason)
 
 
-@app.add("abort", "Take a rollout back to 0 %.")
-def abort(flag: FlagName, by: By = None, reason: Reason = None) -> None:
-    run().move("abort", flag, by=by, reason=reason)
+def _asking(kind: str) -> Callable[..., None]:
+    def ask(flag: FlagName, by: By = None, reason: Reason = None) -> None:
+        run().move(kind, flag, by=by, reason=reason)
+
+    return ask
 
 
-@app.add("retry", "Start again what was taken back.")
-def retry(flag: FlagName, by: By = None, reason: Reason = None) -> None:
-    run().move("retry", flag, by=by, reason=reason)
+for _kind, _does in {
+    "start": "Start a flag and the listed flags that require it.",
+    "pause": "Hold a rollout where it is.",
+    "resume": "Let a paused rollout go on; the step's hold starts anew.",
+    "promote": "Go to the next step now.",
+    "abort": "Take a rollout back to 0 %.",
+    "retry": "Start again what was taken back.",
+}.items():
+    app.add(_kind, _does)(_promote if _kind == "promote" else _asking(_kind))
