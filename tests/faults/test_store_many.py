@@ -4,13 +4,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from deployguard.store.files import FileStore
-from deployguard.store.locks import ControllerLock, read_controller
 from deployguard.store.verify import verify
 
 PROCESSES, COMMITS = 8, 500
@@ -66,7 +64,7 @@ def test_eight_processes_lose_no_commit_and_no_event(tmp_path: Path) -> None:
         writer.stdin.write("go\n")
         writer.stdin.flush()
     for writer in writers:
-        _, errors = writer.communicate(timeout=110)
+        _, errors = writer.communicate(timeout=240)
         assert writer.returncode == 0, errors
     print(f"\n{PROCESSES} x {COMMITS} commits in {time.monotonic() - started:.1f}s")
     store = FileStore(tmp_path, "prod")
@@ -110,50 +108,3 @@ def test_a_reader_among_writers_is_never_refused(tmp_path: Path) -> None:
         writer.stdin.close()
     assert FileStore(tmp_path, "prod").read().revision == 400
     assert reads > 20
-
-
-CONTROLLER = """
-import sys, time
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from deployguard.store.locks import ControllerLock
-
-lock = ControllerLock(Path(sys.argv[1]), "prod")
-while not lock.acquire(sys.argv[2], "watch"):
-    time.sleep(0.05)
-print("acting", flush=True)
-while True:
-    lock.tick(datetime.now(UTC), timedelta(seconds=10))
-    time.sleep(0.05)
-"""
-
-
-def controller(folder: Path, name: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen([sys.executable, "-c", CONTROLLER, str(folder), name], stdout=subprocess.PIPE, text=True)
-
-
-def test_a_second_controller_takes_over_within_ten_seconds_of_a_kill(tmp_path: Path) -> None:
-    first = controller(tmp_path, "first")
-    assert first.stdout is not None
-    assert first.stdout.readline() == "acting\n"
-    second = controller(tmp_path, "second")
-    assert second.stdout is not None
-    try:
-        time.sleep(0.5)
-        seen = read_controller(tmp_path, "prod", datetime.now(UTC))
-        assert seen is not None
-        assert (seen.name, seen.pid, seen.alive) == ("first", first.pid, True)
-        first.kill()
-        killed = time.monotonic()
-        assert second.stdout.readline() == "acting\n"
-        assert time.monotonic() - killed < 10
-        seen = read_controller(tmp_path, "prod", datetime.now(UTC))
-        assert seen is not None
-        assert (seen.name, seen.fence) == ("second", 2)
-        assert not ControllerLock(tmp_path, "prod").acquire("third", "watch")
-    finally:
-        for process in (first, second):
-            process.kill()
-            process.wait()
-            assert process.stdout is not None
-            process.stdout.close()

@@ -9,7 +9,7 @@ the guard counts.
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from deployguard.guard.histogram import bin_of
@@ -42,18 +42,12 @@ class Counted:
     left: int = 0  # bytes that wait for the next call
 
     def __add__(self, other: "Counted") -> "Counted":
-        return Counted(
-            accepted=self.accepted + other.accepted,
-            requests=self.requests + other.requests,
-            numbers=self.numbers + other.numbers,
-            with_user=self.with_user + other.with_user,
-            dropped_future=self.dropped_future + other.dropped_future,
-            dropped_old=self.dropped_old + other.dropped_old,
-            lines=self.lines + other.lines,
-            skipped=self.skipped + other.skipped,
+        sums = ("accepted", "requests", "numbers", "with_user", "dropped_future", "dropped_old", "lines", "skipped")
+        return replace(
+            other,
             reason=self.reason or other.reason,
             error=other.error or self.error,
-            left=other.left,
+            **{name: getattr(self, name) + getattr(other, name) for name in sums},
         )
 
 

@@ -192,11 +192,9 @@ class Database:
             if self.read_only or self.path.stat().st_ino != self._inode:
                 return  # another process has begun a new file already
         now = datetime.now(UTC)
-        aside = self.path.with_name(f"{self.path.name}.damaged-{now.strftime(_STAMP)}")
-        for number in range(2, 100):
-            if not aside.exists():
-                break
-            aside = self.path.with_name(f"{self.path.name}.damaged-{now.strftime(_STAMP)}-{number}")
+        name = f"{self.path.name}.damaged-{now.strftime(_STAMP)}"
+        names = (self.path.with_name(name + ending) for ending in ("", *(f"-{number}" for number in range(2, 100))))
+        aside = next(path for path in names if not path.exists())
         self.path.replace(aside)
         for ending in _BESIDE:
             self.path.with_name(self.path.name + ending).unlink(missing_ok=True)

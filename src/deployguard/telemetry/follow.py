@@ -184,5 +184,5 @@ def count_lines(batch: Batch, parse: Parse, lines: Iterable[bytes]) -> tuple[int
 
 
 def _failed(source: Source, metrics: MetricStore, error: str, now: datetime) -> Counted:
-    metrics.note_error(source.name, error, now)
+    metrics.note_read(source.name, now, error)
     return Counted(error=error)

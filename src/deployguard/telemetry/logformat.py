@@ -48,7 +48,7 @@ _PATTERNS = {
 }
 _QUOTES = "\"'"
 _WITHOUT_SPACES = frozenset(
-    {
+    [
         "remote_addr",
         "remote_port",
         "bytes_sent",
@@ -72,7 +72,7 @@ _WITHOUT_SPACES = frozenset(
         "ssl_protocol",
         "ssl_cipher",
         "gzip_ratio",
-    }
+    ]
 )
 DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "time": ("msec", "time_iso8601", "time_local"),
@@ -170,7 +170,7 @@ def text_parser(spelling: str, fields: Mapping[str, Field]) -> Callable[[bytes],
     found = layout(spelling, roles)
     variable = found.variables.get
     match, order = found.pattern.fullmatch, found.order
-    time_of = Remembered(_local_bytes if variable("time") == "time_local" else _time_bytes)
+    time_of = Remembered(_time_bytes(from_local if variable("time") == "time_local" else read_time))
     path_of = Remembered(_request_bytes if variable("path") == "request" else _text_bytes)
     status_of = Remembered(_status_bytes)
     duration_of = Remembered(_seconds_bytes(variable("duration"), fields.get("duration")))
@@ -196,18 +196,14 @@ def text_parser(spelling: str, fields: Mapping[str, Field]) -> Callable[[bytes],
     return parse
 
 
-def _local_bytes(raw: bytes) -> float:
-    try:
-        return from_local(raw.decode("ascii"))
-    except (ValueError, IndexError, OverflowError):
-        raise NotALineError("a time that is none") from None
+def _time_bytes(read: Callable[[str], float]) -> Callable[[bytes], float]:
+    def time_of(raw: bytes) -> float:
+        try:
+            return read(raw.decode("ascii"))
+        except (ValueError, IndexError, OverflowError):
+            raise NotALineError("a time that is none") from None
 
-
-def _time_bytes(raw: bytes) -> float:
-    try:
-        return read_time(raw.decode("ascii"))
-    except (ValueError, IndexError, OverflowError):
-        raise NotALineError("a time that is none") from None
+    return time_of
 
 
 def _text_bytes(raw: bytes) -> str | None:

@@ -118,13 +118,9 @@ class MetricStore:
         """Where a log is read on."""
         return self._read(lambda connection: sources.read_position(connection, source), None)
 
-    def note_error(self, source: str, error: str | None, now: datetime) -> None:
-        """The source cannot be read, and why; None: it can again."""
-        self._write(lambda connection: sources.write_error(connection, source, error, now))
-
-    def note_read(self, source: str, now: datetime) -> None:
-        """The source was looked at and had nothing new."""
-        self._write(lambda connection: sources.note_read(connection, source, now))
+    def note_read(self, source: str, now: datetime, error: str | None = None) -> None:
+        """The source was looked at and had nothing new, or could not be read: why."""
+        self._write(lambda connection: sources.note_read(connection, source, error, now))
 
     # answers out
 

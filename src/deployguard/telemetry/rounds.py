@@ -23,19 +23,10 @@ def write_rounds(connection: Connection, rounds: Iterable[CheckRound]) -> None:
             'SELECT number, passed, streak FROM rounds WHERE "check" = ? AND at < ? ORDER BY at DESC LIMIT 1',
             (found.check, at),
         ).fetchone() or (0, 0, 0)
+        row = (found.check, at, found.ok, found.latency_ms, found.status, found.why, found.detail, found.tries)
         connection.execute(
             "INSERT OR REPLACE INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                found.check,
-                at,
-                found.ok,
-                found.latency_ms,
-                found.status,
-                found.why,
-                found.detail,
-                found.tries,
-                *_next(before, ok=found.ok),
-            ),
+            (*row, *_next(before, ok=found.ok)),
         )
         _recount(connection, found.check, at)
 

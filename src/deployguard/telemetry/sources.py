@@ -131,15 +131,6 @@ def damage_state(damage: tuple[datetime, str] | None, now: datetime, unread: str
     return SourceState(name=STORE, error=damage[1])
 
 
-def note_read(connection: Connection, name: str, now: datetime) -> None:
-    """The source was looked at and had nothing new."""
-    connection.execute("INSERT OR IGNORE INTO sources (name) VALUES (?)", (name,))
-    connection.execute(
-        "UPDATE sources SET error = NULL, read_at = ?, line_at = coalesce(line_at, ?) WHERE name = ?",
-        (to_us(now), to_us(now), name),
-    )
-
-
 def read_position(connection: Connection, source: str) -> JSON | None:
     row = connection.execute("SELECT position FROM sources WHERE name = ?", (source,)).fetchone()
     found: JSON | None = json.loads(row[0]) if row is not None and row[0] is not None else None
@@ -189,7 +180,11 @@ def write_source(connection: Connection, source: str, batch: Batch, position: JS
     )
 
 
-def write_error(connection: Connection, source: str, error: str | None, now: datetime) -> None:
-    """A source that could not be read, or can again."""
+def note_read(connection: Connection, source: str, error: str | None, now: datetime) -> None:
+    """The source was looked at and had nothing new, or could not be read."""
     connection.execute("INSERT OR IGNORE INTO sources (name) VALUES (?)", (source,))
-    connection.execute("UPDATE sources SET error = ?, read_at = ? WHERE name = ?", (error, to_us(now), source))
+    connection.execute(
+        "UPDATE sources SET error = :error, read_at = :now,"
+        " line_at = CASE WHEN :error IS NULL THEN coalesce(line_at, :now) ELSE line_at END WHERE name = :name",
+        {"error": error, "now": to_us(now), "name": source},
+    )

@@ -24,6 +24,14 @@ def test_a_line_of_our_log_format_is_a_request_with_its_user() -> None:
     assert found == (AT, "/lofts/42", 200, 12.0, "u-1", None, None, ())
 
 
+def test_a_request_of_more_than_an_hour_counts_without_a_time() -> None:
+    assert parser(OURS)(HEAD + b" 3600.0 u-1")[3] == 3_600_000.0
+    assert parser(OURS)(HEAD + b" 3600.1 u-1")[:4] == (AT, "/lofts/42", 200, None)
+    line = b'{"time": "2026-11-24T13:31:50Z", "path": "/", "status": 200, "durationMs": %d}'
+    assert parser("json")(line % 3_600_000)[3] == 3_600_000.0
+    assert parser("json")(line % 3_600_001)[:4] == (AT, "/", 200, None)
+
+
 def test_combined_has_neither_duration_nor_user() -> None:
     assert parser("combined")(HEAD) == (AT, "/lofts/42", 200, None, None, None, None, ())
 

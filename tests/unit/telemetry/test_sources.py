@@ -101,7 +101,7 @@ def test_a_source_that_was_never_heard_is_silent_since_it_was_first_looked_at(tm
 
 def test_an_error_stands_until_the_source_can_be_read_again(tmp_path: Path) -> None:
     metrics = store(tmp_path)
-    metrics.note_error("app", "no such file", NOW)
+    metrics.note_read("app", NOW, "no such file")
     assert metrics.source_states(SETTINGS, NOW)["app"].error == "no such file"
     metrics.note_read("app", NOW)
     assert metrics.source_states(SETTINGS, NOW)["app"].error is None
