@@ -206,7 +206,7 @@ def _next(env: str, state: State, evidence: Evidence, result: str, rows: tuple[G
     if result == "no-controller":
         yield Offer(f"deployguard watch --env {env}", "live view, acts while it runs")
         return
-    bad = next((row for row in rows if row.result != "passed"), None)
+    bad = next((row for row in sorted(rows, key=lambda row: row.result != result) if row.result != "passed"), None)
     if bad is not None:
         yield Offer(f"deployguard rollout status {bad.rollout} --env {env}")
     newest = next(reversed(state.releases.values()), None)
