@@ -91,7 +91,7 @@ def test_reading_a_missing_store_sees_nothing_and_creates_nothing(path: Path) ->
     reader = MetricStore(path, read_only=True)
     evidence = gather(reader, State(environment="prod"), SETTINGS, NOW)
     assert (dict(evidence.sources), dict(evidence.checks), counted(reader)) == ({}, {}, 0)
-    assert reader.attempts("ef-1") == ()
+    assert reader.attempts("ef-1") == (0, None, None)
     assert not path.parent.exists()
 
 

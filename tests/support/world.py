@@ -90,7 +90,6 @@ class World:
     _layouts: list[tuple[datetime, tuple[Slice, ...]]] = field(default_factory=list)
     _buckets: dict[int, tuple[Cell, ...]] = field(default_factory=dict)
     _failed_in_row: list[int] = field(default_factory=list)
-    _failed_before: list[int] = field(default_factory=lambda: [0])
     _salt: int = 0
 
     def evidence(self, state: State, environment: Environment, now: datetime) -> Evidence:
@@ -120,7 +119,6 @@ class World:
         self._buckets = {index: cells for index, cells in self._buckets.items() if self._at(index) < now}
         kept = self._rounds_until(now)
         del self._failed_in_row[kept:]
-        del self._failed_before[kept + 1 :]
         self._salt += 1
 
     # users
@@ -235,7 +233,6 @@ class World:
             )
             before = self._failed_in_row[-1] if self._failed_in_row else 0
             self._failed_in_row.append(before + 1 if fails or within(at, self.offline) else 0)
-            self._failed_before.append(self._failed_before[-1] + (self._failed_in_row[-1] > 0))
         return self._failed_in_row[number]
 
     def _rounds(self, question: RoundsQuestion, now: datetime) -> Rounds:
@@ -243,9 +240,8 @@ class World:
         if end <= first:
             return Rounds()
         in_row = self._failed(end - 1)
-        failed = self._failed_before[end] - self._failed_before[first]
         newest = self.start + _PROBE_OFFSET + (end - 1) * self.every
-        return Rounds(end - first, end - first - failed, min(in_row, end - first), newest)
+        return Rounds(end - first, min(in_row, end - first), newest)
 
     def _checks(self, environment: Environment, now: datetime) -> dict[str, CheckRound]:
         end = self._rounds_until(now)

@@ -6,7 +6,6 @@ remembers, and after a restart a notice is tried at once instead of at its time.
 """
 
 import hashlib
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -60,21 +59,10 @@ def delay(effect_id: str, failures: int) -> timedelta:
     return DELAYS[min(failures, len(DELAYS)) - 1] * spread
 
 
-class Tried(Protocol):
-    """One recorded try."""
-
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def next_at(self) -> datetime | None: ...
-
-
 class Deliveries(Protocol):
     """The deliveries table: `telemetry.metrics.MetricStore`."""
 
-    def attempts(self, effect_id: str) -> Sequence[Tried]:
-        """The tries of one effect, oldest first."""
-        ...
+    def attempts(self, effect_id: str) -> tuple[int, datetime | None, datetime | None]: ...
 
     def record_attempt(
         self, effect_id: str, *, target: str, at: datetime, error: str | None, next_at: datetime | None
@@ -91,10 +79,9 @@ class Memory:
     def of(self, effect_id: str) -> Attempts:
         if effect_id not in self._known:
             self._known[effect_id] = Attempts()
-            with suppress(DeployguardError):
-                tried = self._table.attempts(effect_id) if self._table is not None else ()
-                if tried:
-                    self._known[effect_id] = Attempts(len(tried), tried[-1].at, tried[-1].next_at)
+            if self._table is not None:
+                with suppress(DeployguardError):
+                    self._known[effect_id] = Attempts(*self._table.attempts(effect_id))
         return self._known[effect_id]
 
     def record(self, effect: Effect, after: Attempts, at: datetime, error: str | None) -> None:

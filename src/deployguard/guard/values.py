@@ -94,7 +94,6 @@ class RoundsQuestion:
 @dataclass(frozen=True, slots=True)
 class Rounds:
     total: int = 0
-    passed: int = 0
     consecutive: int = 0  # failed rounds at the end
     newest: datetime | None = None
 

@@ -4,7 +4,6 @@ No exposure travels and no claim is believed. A flag counts for a sample only si
 have seen something else.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -67,15 +66,6 @@ class Exposer:
         """The user's arms in the span that begins with `eras[era]`."""
         flags = self._eras[era][1]
         return self.ruleset.arms(Context(user, country, region), flags) if flags else ()
-
-    def arms(
-        self, user: str | None, country: str | None = None, region: str | None = None, time: datetime | None = None
-    ) -> Arms:
-        """The user's arms at `time` (None: now). A sample without an id is in no arm."""
-        if not user:
-            return ()
-        era = len(self._eras) - 1 if time is None else bisect_right(self.eras, time.timestamp()) - 1
-        return self.arms_in(era, user, country, region)
 
 
 def exposer_of(state: State, environment: Environment, now: datetime) -> Exposer:

@@ -7,7 +7,7 @@ own. A last line without its end waits. One call reads a bounded number of bytes
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -44,121 +44,108 @@ def read_new(
         return _failed(source, metrics, str(error), now)
     total = Counted()
     while most_bytes > 0:
+        before = Position.from_json(metrics.position(source.name))
         try:
-            read = _read_chunk(source, root / source.path, metrics, now, max(LONGEST, min(CHUNK, most_bytes)))
+            with ExitStack() as stack:
+                files = find_files(root / source.path, before, now, stack)
+                chunk = _read(files, now, max(LONGEST, min(CHUNK, most_bytes)))
         except OSError as error:
             return total + _failed(source, metrics, words(error), now)
-        if read.error is not None:
-            return total + _failed(source, metrics, read.error, now)
         try:
-            total += _count(source, metrics, parse, exposer, now, read)
+            total += _count(source, metrics, parse, exposer, now, before, chunk)
         except OvertakenError:
             return total
-        most_bytes -= read.size
-        if not read.size or not read.left:
+        most_bytes -= chunk.size
+        if not chunk.size or not chunk.left:
             break
     return total
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    before: Position
-    after: Position
-    lines: tuple[bytes, ...] = ()
+@dataclass(slots=True)
+class _Chunk:
+    """What one transaction takes of a log: whole lines, and the position that they lead to."""
+
+    position: Position
+    lines: list[bytes] = field(default_factory=list)
     long: int = 0  # lines that are too long to be one
     size: int = 0
     left: int = 0  # bytes that were there and were not read
-    error: str | None = None
 
+    def take(self, mark: Mark, file: LogFile, most: int, *, ends: bool) -> Mark:
+        """Whole lines from the mark on; answers the mark behind them.
 
-def _read_chunk(source: Source, path: Path, metrics: MetricStore, now: datetime, most: int) -> _Read:
-    before = Position.from_json(metrics.position(source.name))
-    with ExitStack() as stack:
-        files = find_files(path, before, now, stack)
-        return _read_files(before, files, now, most)
-
-
-def _read_files(before: Position, files: Files, now: datetime, most: int) -> _Read:
-    """Whole lines from the files in their order, at most `most` bytes."""
-    position, lines, long, size, left = files.position, list[bytes](), 0, 0, 0
-    gone: OSError | None = files.absent
-    for mark, file in files.open:
-        if size >= most:
-            left += max(0, file.size - mark.offset)
-            continue
-        found = _read_file(mark, file, most - size, ends=may_go(mark, now))
-        lines += found.lines
-        long += found.long
-        size += found.size
-        left += found.left
-        if found.left == 0 and may_go(mark, now) and (mark, file) != files.open[-1]:
-            position = position.moved(mark, found.mark).let_go(found.mark)
+        `ends`: nothing will complete the last line any more, so it is one.
+        """
+        data = file.read(mark.offset, most)
+        complete = data.rfind(b"\n") + 1
+        at_end = len(data) < most
+        if not complete and not at_end and most < LONGEST:  # too little was allowed to tell
+            self.left += file.size - mark.offset
+            return mark
+        in_long_line = mark.in_long_line
+        if not complete and not at_end:  # more than a whole chunk without an end
+            self.long += not in_long_line
+            in_long_line, complete = True, len(data)
         else:
-            position = position.moved(mark, found.mark)
-    waited = all(may_go(mark, now) for mark in position.marks)
-    error = words(gone) if gone is not None and waited and not size else None
-    return _Read(before, position, tuple(lines), long, size, left, error)
+            if ends and at_end:
+                complete = len(data)
+            text = data[:complete]
+            if mark.offset == 0:
+                text = text.lstrip(b"\0")  # what a truncation leaves where a writer goes on behind it
+            lines = (text.replace(b"\r\n", b"\n") if b"\r" in text else text).split(b"\n")
+            if not lines[-1]:
+                lines.pop()
+            if in_long_line and complete:
+                lines, in_long_line = lines[1:], False
+            self.lines += lines
+        after = file.marked(replace(mark, in_long_line=in_long_line), mark.offset + complete)
+        self.size += complete
+        self.left += 0 if at_end else max(0, file.size - after.offset)
+        return after if complete else mark
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    mark: Mark
-    lines: list[bytes]
-    long: int
-    size: int
-    left: int
-
-
-def _read_file(mark: Mark, file: LogFile, most: int, *, ends: bool) -> _Piece:
-    """Whole lines from the mark on. `ends`: nothing will complete the last line any more, so it is one."""
-    data = file.read(mark.offset, most)
-    complete = data.rfind(b"\n") + 1
-    at_end = len(data) < most
-    long = 0
-    in_long_line = mark.in_long_line
-    if not complete and not at_end and most < LONGEST:
-        return _Piece(mark, [], 0, 0, file.size - mark.offset)  # too little was allowed to tell
-    if not complete and not at_end:  # more than a whole chunk without an end
-        long, in_long_line, complete = int(not in_long_line), True, len(data)
-        lines: list[bytes] = []
-    else:
-        if ends and at_end:
-            complete = len(data)
-        text = data[:complete]
-        if mark.offset == 0:
-            text = text.lstrip(b"\0")  # what a truncation leaves where a writer goes on behind it
-        lines = (text.replace(b"\r\n", b"\n") if b"\r" in text else text).split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        if in_long_line and complete:
-            lines, in_long_line = lines[1:], False
-    after = file.marked(replace(mark, in_long_line=in_long_line), mark.offset + complete)
-    left = 0 if at_end else max(0, file.size - after.offset)
-    return _Piece(after if complete else mark, lines, long, complete, left)
+def _read(files: Files, now: datetime, most: int) -> _Chunk:
+    """Whole lines from the files in their order, at most `most` bytes. Raises OSError where the named file is gone."""
+    chunk = _Chunk(files.position)
+    for mark, file in files.open:
+        if chunk.size >= most:
+            chunk.left += max(0, file.size - mark.offset)
+            continue
+        left, over = chunk.left, may_go(mark, now)
+        after = chunk.take(mark, file, most - chunk.size, ends=over)
+        chunk.position = chunk.position.moved(mark, after)
+        if chunk.left == left and over and file is not files.open[-1][1]:
+            chunk.position = chunk.position.let_go(after)
+    if files.absent is not None and not chunk.size and all(may_go(mark, now) for mark in chunk.position.marks):
+        raise files.absent
+    return chunk
 
 
 def _count(
-    source: Source, metrics: MetricStore, parse: Parse, exposer: Exposer | None, now: datetime, read: _Read
+    source: Source,
+    metrics: MetricStore,
+    parse: Parse,
+    exposer: Exposer | None,
+    now: datetime,
+    before: Position,
+    chunk: _Chunk,
 ) -> Counted:
-    if not read.size and read.after == read.before:
+    if not chunk.size and chunk.position == before:
         metrics.note_read(source.name, now)
-        return Counted(left=read.left)
+        return Counted(left=chunk.left)
     batch = Batch(exposer, now)
-    skipped, reason = count_lines(batch, parse, read.lines)
-    if read.long and reason is None:
+    skipped, reason = count_lines(batch, parse, chunk.lines)
+    if chunk.long and reason is None:
         reason = "a line of more than 16 MB"
-    error = None
-    if skipped >= _SUSPICIOUS and skipped == len(read.lines):
-        error = f"not one of {skipped} lines is a request: {reason}"
+    wrong = skipped >= _SUSPICIOUS and skipped == len(chunk.lines)
     counted = Counted(
-        lines=len(read.lines) + read.long,
-        skipped=skipped + read.long,
+        lines=len(chunk.lines) + chunk.long,
+        skipped=skipped + chunk.long,
         reason=reason,
-        error=error,
-        left=read.left,
+        error=f"not one of {skipped} lines is a request: {reason}" if wrong else None,
+        left=chunk.left,
     )
-    position = read.after.to_json()
-    expected = read.before.to_json() if read.before.marks else None
+    position, expected = chunk.position.to_json(), before.to_json() if before.marks else None
     return metrics.write(batch, source=source.name, position=position, expected=expected, counted=counted)
 
 

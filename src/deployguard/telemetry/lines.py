@@ -130,7 +130,7 @@ def json_parser(fields: Mapping[str, Field]) -> Callable[[bytes], Parsed]:
             word_of(user),
             word_of(country),
             word_of(region),
-            _numbers(units, numbers) if numbers else (),
+            numbers_of(units, numbers) if numbers else (),
         )
 
     return parse
@@ -161,7 +161,7 @@ def _at(tree: dict[str, object], name: str) -> object:
     return found
 
 
-def _numbers(units: Iterable[tuple[str, float]], values: Iterable[object]) -> tuple[Number, ...]:
+def numbers_of(units: Iterable[tuple[str, float]], values: Iterable[object]) -> tuple[Number, ...]:
     found = ((role, finite(value), unit) for (role, unit), value in zip(units, values, strict=True))
     return tuple((role, value * unit) for role, value, unit in found if value is not None)
 
@@ -199,12 +199,6 @@ def from_local(text: str) -> float:
     return at.timestamp() - (shift if offset[1] == "+" else -shift)
 
 
-def from_iso(text: str) -> float:
-    """ISO 8601; a time without a zone is UTC. Raises ValueError."""
-    at = datetime.fromisoformat(text)
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-
-
 def from_epoch(value: float, scale: float | None = None) -> float:
     """Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size unless `scale` (how many
     of them are a second) says it. Raises ValueError."""
@@ -218,7 +212,7 @@ def from_epoch(value: float, scale: float | None = None) -> float:
 
 
 def read_time(value: object, scale: float | None = None) -> float:
-    """A time in any of these spellings. Raises ValueError."""
+    """A time in any of these spellings, or in ISO 8601, where one without a zone is UTC. Raises ValueError."""
     if isinstance(value, bool) or value is None:
         raise ValueError(value)
     if isinstance(value, int | float):
@@ -230,4 +224,5 @@ def read_time(value: object, scale: float | None = None) -> float:
         return from_epoch(float(text), scale)
     if "/" in text:
         return from_local(text)
-    return from_iso(text)
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -91,8 +91,8 @@ class LogFile:
             changed=self.changed,
         )
 
-    def is_named(self, mark: Mark) -> bool:
-        return (self.inode, self.device) == (mark.inode, mark.device)
+    def is_named(self, other: "Mark | LogFile") -> bool:
+        return (self.inode, self.device) == (other.inode, other.device)
 
     def begins_like(self, mark: Mark) -> bool:
         """Whether what was read at the mark stands here too."""

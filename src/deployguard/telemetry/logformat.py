@@ -7,8 +7,7 @@ Between quotes a backslash takes the next character with it: nginx writes `"` as
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from deployguard.config.values import Source
@@ -18,17 +17,16 @@ from deployguard.telemetry.lines import (
     Field,
     FormatError,
     NotALineError,
-    Number,
     Parse,
     Parsed,
     factor,
     field,
-    finite,
-    from_local,
     json_parser,
     measured,
     numbers_in,
-    read_time,
+    numbers_of,
+    status_of,
+    time_of,
 )
 
 COMBINED = (
@@ -47,32 +45,10 @@ _PATTERNS = {
     "upstream_connect_time": _TIMES,
 }
 _QUOTES = "\"'"
-_WITHOUT_SPACES = frozenset(
-    [
-        "remote_addr",
-        "remote_port",
-        "bytes_sent",
-        "body_bytes_sent",
-        "connection",
-        "connection_requests",
-        "request_id",
-        "request_length",
-        "request_method",
-        "request_uri",
-        "uri",
-        "document_uri",
-        "scheme",
-        "host",
-        "http_host",
-        "server_name",
-        "server_port",
-        "server_protocol",
-        "pipe",
-        "hostname",
-        "ssl_protocol",
-        "ssl_cipher",
-        "gzip_ratio",
-    ]
+_WITHOUT_SPACES = re.compile(
+    "remote_addr|remote_port|bytes_sent|body_bytes_sent|connection|connection_requests|request_id|request_length"
+    "|request_method|request_uri|uri|document_uri|scheme|host|http_host|server_name|server_port|server_protocol|pipe"
+    "|hostname|ssl_protocol|ssl_cipher|gzip_ratio"
 )
 DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "time": ("msec", "time_iso8601", "time_local"),
@@ -86,20 +62,12 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = {
 """Which variable has what, the best first; a source's `fields` say otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where a line has what. `pattern` has one group for each of `roles`, in their order; one that the format does
-    not have is always empty. `variables` says which variable a role is read from."""
+def layout(text: str, roles: Mapping[str, str | None]) -> tuple[re.Pattern[bytes], tuple[int, ...], dict[str, str]]:
+    """Compile a format: its pattern, the group of each role in their order, and the variable that a role is read from.
+    The group of a role that the format does not have is always empty.
 
-    pattern: re.Pattern[bytes]
-    order: tuple[int, ...]
-    variables: Mapping[str, str]
-
-
-def layout(text: str, roles: Mapping[str, str | None]) -> Layout:
-    """Compile a format. `roles` names what is wanted and, where the config says so, in which variable it stands.
-
-    Raises FormatError where the time or the status is missing, or where the config names a variable that is not there.
+    `roles` names what is wanted and, where the config says so, in which variable it stands. Raises FormatError where
+    the time or the status is missing, or where the config names a variable that is not there.
     """
     tail = r"(?: .*+)?" if text == "combined" else ""
     parts = _split(COMBINED if text == "combined" else text)
@@ -123,17 +91,14 @@ def layout(text: str, roles: Mapping[str, str | None]) -> Layout:
     empty = len(numbers) + 1
     order = tuple(numbers[name] if name is not None else empty for name in chosen.values())
     pattern = re.compile((body + tail + "()").encode(), re.DOTALL)
-    return Layout(pattern, order, {role: name for role, name in chosen.items() if name is not None})
+    return pattern, order, {role: name for role, name in chosen.items() if name is not None}
 
 
 def _split(text: str) -> list[tuple[str, str]]:
     """Variables, each with the text behind it; the text before the first has an empty name."""
-    out = [("", text[: match.start()] if (match := _VARIABLE.search(text)) else text)]
-    found = list(_VARIABLE.finditer(text))
-    for index, match in enumerate(found):
-        end = found[index + 1].start() if index + 1 < len(found) else len(text)
-        out.append((match[1] or match[2], text[match.end() : end]))
-    return out
+    pieces = _VARIABLE.split(text)
+    names = (braced or bare for braced, bare in zip(pieces[1::3], pieces[2::3], strict=True))
+    return list(zip(["", *names], pieces[::3], strict=True))
 
 
 def _chosen(role: str, wanted: str | None, present: set[str]) -> str | None:
@@ -153,7 +118,7 @@ def _value(name: str, before: str, behind: str, *, last: bool) -> str:
     quote = behind[0]
     if quote in _QUOTES and before.endswith(quote):
         return rf"(?:[^{quote}\\]*+(?:\\.[^{quote}\\]*+)*+)"
-    if len(behind) == 1 or name in _WITHOUT_SPACES:
+    if len(behind) == 1 or _WITHOUT_SPACES.fullmatch(name):
         return f"(?:[^{re.escape(quote)}]*+)"
     return f"(?:.*?)(?={re.escape(behind)})"
 
@@ -167,15 +132,14 @@ def text_parser(spelling: str, fields: Mapping[str, Field]) -> Callable[[bytes],
     roles: dict[str, str | None] = dict.fromkeys(ROLES)
     own = numbers_in(fields)
     roles.update({role: name for role, (name, _) in fields.items() if role in ROLES or role in own})
-    found = layout(spelling, roles)
-    variable = found.variables.get
-    match, order = found.pattern.fullmatch, found.order
-    time_of = Remembered(_time_bytes(from_local if variable("time") == "time_local" else read_time))
-    path_of = Remembered(_request_bytes if variable("path") == "request" else _text_bytes)
-    status_of = Remembered(_status_bytes)
-    duration_of = Remembered(_seconds_bytes(variable("duration"), fields.get("duration")))
-    word_of = Remembered(_text_bytes)
-    names = tuple((role, factor(spelt)) for role, spelt in own.items())
+    pattern, order, variables = layout(spelling, roles)
+    match, variable = pattern.fullmatch, variables.get
+    times: Remembered[bytes, float] = Remembered(lambda raw: time_of(raw.decode("utf-8", "surrogateescape"), None))
+    paths = Remembered(_request if variable("path") == "request" else _text)
+    statuses: Remembered[bytes, int | None] = Remembered(lambda raw: status_of(_text(raw)))
+    durations = Remembered(_seconds(variable("duration"), fields.get("duration")))
+    words = Remembered(_text)
+    units = tuple((role, factor(spelt)) for role, spelt in own.items())
 
     def parse(line: bytes, /) -> Parsed:
         matched = match(line)
@@ -183,30 +147,20 @@ def text_parser(spelling: str, fields: Mapping[str, Field]) -> Callable[[bytes],
             raise NotALineError("a line that does not fit the format")
         time, path, status, duration, user, country, region, *numbers = matched.group(*order)
         return (
-            time_of[time],
-            path_of[path.partition(b"?")[0]],
-            status_of[status],
-            duration_of[duration],
-            None if user in _NONE else _text_bytes(user),
-            word_of[country],
-            word_of[region],
-            _numbers_bytes(names, numbers) if numbers else (),
+            times[time],
+            paths[path.partition(b"?")[0]],
+            statuses[status],
+            durations[duration],
+            None if user in _NONE else _text(user),
+            words[country],
+            words[region],
+            numbers_of(units, map(_text, numbers)) if numbers else (),
         )
 
     return parse
 
 
-def _time_bytes(read: Callable[[str], float]) -> Callable[[bytes], float]:
-    def time_of(raw: bytes) -> float:
-        try:
-            return read(raw.decode("ascii"))
-        except (ValueError, IndexError, OverflowError):
-            raise NotALineError("a time that is none") from None
-
-    return time_of
-
-
-def _text_bytes(raw: bytes) -> str | None:
+def _text(raw: bytes) -> str | None:
     if raw in _NONE:
         return None
     # Bytes first: nginx writes each byte of `é` on its own, as `\xC3\xA9`.
@@ -222,21 +176,13 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
     return _ESCAPES.get(match[3], match[3])
 
 
-def _request_bytes(raw: bytes) -> str | None:
+def _request(raw: bytes) -> str | None:
     """`GET /lofts/42 HTTP/1.1`, its query cut off; anything else that a client sent has no path."""
     parts = raw.split(b" ")
-    return _text_bytes(parts[1]) if len(parts) in (2, 3) else None
+    return _text(parts[1]) if len(parts) in (2, 3) else None
 
 
-def _status_bytes(raw: bytes) -> int | None:
-    if raw in _NONE:
-        return None
-    if len(raw) <= 3 and raw.isdigit():
-        return int(raw)
-    raise NotALineError("a status that is none")
-
-
-def _seconds_bytes(variable: str | None, field: Field | None) -> Callable[[bytes], float | None]:
+def _seconds(variable: str | None, field: Field | None) -> Callable[[bytes], float | None]:
     """Milliseconds. An upstream's time may be several, one a server that was asked: all of them were waited for."""
     if field is not None and not field[1] and variable not in ("request_time", "upstream_response_time"):
         raise FormatError(f'fields.duration "{field[0]}" has no unit: "{field[0]} ms" or "{field[0]} s"')
@@ -251,15 +197,6 @@ def _seconds_bytes(variable: str | None, field: Field | None) -> Callable[[bytes
         return measured(sum(values) * scale) if values else None
 
     return read
-
-
-def _numbers_bytes(names: Iterable[tuple[str, float]], raw: Iterable[bytes]) -> tuple[Number, ...]:
-    out = []
-    for (name, scale), text in zip(names, raw, strict=True):
-        value = finite(text.decode("ascii", "replace"))
-        if value is not None:
-            out.append((name, value * scale))
-    return tuple(out)
 
 
 def parser_of(source: Source) -> Parse:

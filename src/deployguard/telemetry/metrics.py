@@ -7,7 +7,6 @@ bounded time and then says `state-locked`.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from sqlite3 import Connection
@@ -38,22 +37,11 @@ from deployguard.telemetry.reading import EndpointFigures
 from deployguard.telemetry.schema import from_us, to_us
 
 T = TypeVar("T")
-_ATTEMPT = "effect, target, at, error, next_at"
+Tries = tuple[int, datetime | None, datetime | None]
 
 
 class OvertakenError(Exception):
     """Another process has read the same lines; nothing was written."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One try to deliver an effect. `error` is None where it came through."""
-
-    effect_id: str
-    target: str
-    at: datetime
-    error: str | None = None
-    next_at: datetime | None = None
 
 
 class MetricStore:
@@ -215,25 +203,24 @@ class MetricStore:
         """A source is connected no more until it gives samples again. False where nobody knew it."""
         return self._write(lambda connection: sources.forget_source(connection, source))
 
-    def attempts(self, effect_id: str) -> tuple[Attempt, ...]:
-        """The tries to deliver one effect, oldest first."""
+    def attempts(self, effect_id: str) -> Tries:
+        """How often an effect was tried, when last, and when it is tried again."""
+        # Of sqlite's own: with max(), the other columns are of the row that has it.
+        query = "SELECT count(*), max(id), at, next_at FROM deliveries WHERE effect = ?"
 
-        def work(connection: Connection) -> tuple[Attempt, ...]:
-            found = connection.execute(f"SELECT {_ATTEMPT} FROM deliveries WHERE effect = ? ORDER BY id", (effect_id,))  # noqa: S608  # a constant
-            return tuple(
-                Attempt(effect_id=effect, target=target, at=from_us(at), error=error, next_at=from_us(next_at))
-                for effect, target, at, error, next_at in found
-            )
+        def work(connection: Connection) -> Tries:
+            count, _, at, next_at = connection.execute(query, (effect_id,)).fetchone()
+            return count, from_us(at), from_us(next_at)
 
-        return self._read(work, ())
+        never: Tries = (0, None, None)
+        return self._read(work, never)
 
     def record_attempt(
         self, effect_id: str, *, target: str, at: datetime, error: str | None, next_at: datetime | None
     ) -> None:
+        query = "INSERT INTO deliveries (effect, target, at, error, next_at) VALUES (?, ?, ?, ?, ?)"
         row = (effect_id, target, to_us(at), error, None if next_at is None else to_us(next_at))
-        self._write(
-            lambda connection: connection.execute(f"INSERT INTO deliveries ({_ATTEMPT}) VALUES (?, ?, ?, ?, ?)", row)  # noqa: S608  # a constant
-        )
+        self._write(lambda connection: connection.execute(query, row))
 
     # the file
 

@@ -64,42 +64,41 @@ class Files:
 
 def find_files(path: Path, position: Position, now: datetime, stack: ExitStack) -> Files:
     """Open what is to be read. The files stay open as long as `stack`. Raises OSError where nothing can be read."""
+    named: LogFile | None = None
+    absent: OSError | None = None
     try:
         named = stack.enter_context(LogFile(path))
-    except OSError as error:
+    except OSError as error:  # between a rename and the new file there is none by that name
         if not position.marks:
             raise
-        return _without_named(path, position, now, stack, error)
-    if not position.marks:
+        absent = error
+    if named is not None and not position.marks:
         first = named.begun(_line_after(named, named.size - FIRST_READ))
         return Files(Position((first,), position.done), ((first, named),))
     last = position.marks[-1]
-    same = named.is_named(last) and named.begins_like(last)
-    if same and len(position.marks) == 1 and last.head_length:
+    same = named is not None and named.is_named(last) and named.begins_like(last)
+    if named is not None and same and len(position.marks) == 1 and last.head_length:
         return Files(position, ((last, named),))
-    others = [stack.enter_context(found) for found in _opened(rotated(path)) if not _is(found, named)]
+    try:
+        found = [stack.enter_context(file) for file in _opened(rotated(path))]
+    except OSError as error:
+        raise (absent or error) from None
+    others = [file for file in found if named is None or not file.is_named(named)]
     if same:
         current = replace(last, retired_at=None)
         retired = position.marks[:-1]
         # Nothing of this file was read yet: whatever was rotated since then came before it.
-        unseen = [] if last.head_length else [found for found in others if _written_since(last, found)]
+        unseen = [] if last.head_length else [file for file in others if _written_since(last, file)]
     else:
-        current = named.begun(named.data_from(0))
+        current = named.begun(named.data_from(0)) if named is not None else last
         retired = (*position.marks[:-1], replace(last, retired_at=last.retired_at or to_us(now)))
         unseen = _unseen(last, others)
-    return _assembled(position, retired, others, unseen, (current, named), now)
-
-
-def _without_named(path: Path, position: Position, now: datetime, stack: ExitStack, error: OSError) -> Files:
-    """Between a rename and the new file there is none by that name."""
-    last = position.marks[-1]
-    retired = (*position.marks[:-1], replace(last, retired_at=last.retired_at or to_us(now)))
-    try:
-        others = [stack.enter_context(found) for found in _opened(rotated(path))]
-    except OSError:
-        raise error from None
-    files = _assembled(position, retired, others, _unseen(last, others), None, now)
-    return replace(files, absent=error)
+    files = _assembled(position, retired, others, unseen, now)
+    if named is not None:
+        files += ((current, named),)
+    # Where nothing of it is left, the last mark stays, so that its name is waited for.
+    marks = tuple(mark for mark, _ in files) or retired[-1:]
+    return Files(Position(marks, position.done), files, absent)
 
 
 def _assembled(
@@ -107,9 +106,9 @@ def _assembled(
     retired: tuple[Mark, ...],
     others: list[LogFile],
     unseen: list[LogFile],
-    current: tuple[Mark, LogFile] | None,
     now: datetime,
-) -> Files:
+) -> tuple[tuple[Mark, LogFile], ...]:
+    """The retired files that are still there, and those that were never seen."""
     found: list[tuple[Mark, LogFile]] = []
     taken: list[LogFile] = []
     known = [mark for mark in (*position.marks, *position.done) if mark.head_length]
@@ -127,13 +126,7 @@ def _assembled(
         for file in unseen
         if file not in taken and not _was_done(file, position)
     ]
-    if current is not None:
-        found.append(current)
-    marks = tuple(mark for mark, _ in found)
-    if not marks:
-        # Nothing of it is left; the last mark stays, so that its name is waited for.
-        marks = retired[-1:]
-    return Files(Position(marks, position.done), tuple(found))
+    return tuple(found)
 
 
 def _was_done(file: LogFile, position: Position) -> bool:
@@ -171,10 +164,6 @@ def _opened(paths: list[Path]) -> Iterator[LogFile]:
     for path in paths:
         with suppress(OSError):
             yield LogFile(path)
-
-
-def _is(file: LogFile, other: LogFile) -> bool:
-    return (file.inode, file.device) == (other.inode, other.device)
 
 
 def _line_after(file: LogFile, offset: int) -> int:

@@ -68,23 +68,17 @@ def answer_rounds(connection: Connection, question: RoundsQuestion, now: datetim
     """Rounds of a check at or after `since`, up to now; failed ones in a row are counted since then, too."""
     since = to_us(question.since)
     last = connection.execute(
-        'SELECT number, passed, streak, at FROM rounds WHERE "check" = ? AND at BETWEEN ? AND ?'
-        " ORDER BY at DESC LIMIT 1",
+        'SELECT number, streak, at FROM rounds WHERE "check" = ? AND at BETWEEN ? AND ? ORDER BY at DESC LIMIT 1',
         (question.check, since, to_us(now)),
     ).fetchone()
     if last is None:
         return Rounds()
     first = connection.execute(
-        'SELECT number, passed, ok FROM rounds WHERE "check" = ? AND at >= ? ORDER BY at LIMIT 1',
+        'SELECT number FROM rounds WHERE "check" = ? AND at >= ? ORDER BY at LIMIT 1',
         (question.check, since),
     ).fetchone()
     total = last[0] - first[0] + 1
-    return Rounds(
-        total=total,
-        passed=last[1] - first[1] + first[2],
-        consecutive=min(last[2], total),
-        newest=from_us(last[3]),
-    )
+    return Rounds(total=total, consecutive=min(last[1], total), newest=from_us(last[2]))
 
 
 def last_rounds(connection: Connection) -> dict[str, CheckRound]:

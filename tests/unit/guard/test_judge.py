@@ -52,7 +52,7 @@ def verdicts(
     environment: Environment,
     reading: Callable[[Question], Reading] = lambda _: requests(1000),
     *,
-    rounds: Callable[[RoundsQuestion], Rounds] = lambda _: Rounds(10, 10, 0, NOW),
+    rounds: Callable[[RoundsQuestion], Rounds] = lambda _: Rounds(10, 0, NOW),
     state: State | None = None,
     now: datetime = NOW,
     **more: Any,
@@ -148,7 +148,7 @@ CAUSES: dict[str, tuple[dict[str, Any], str | None, bool]] = {
     ),
     "no vital in the window": ({"environment": only(VITALS), "reading": nothing}, "stale", True),
     "no round for longer than the window": (
-        {"environment": only(CHECKS), "rounds": lambda _: Rounds(9, 9, 0, NOW - timedelta(minutes=6))},
+        {"environment": only(CHECKS), "rounds": lambda _: Rounds(9, 0, NOW - timedelta(minutes=6))},
         "stale",
         True,
     ),
@@ -248,7 +248,7 @@ def test_too_few_says_when_about_there_will_be_enough() -> None:
 
 def test_a_check_that_fails_twice_in_a_row_fails_the_rule_and_is_named() -> None:
     def rounds(question: RoundsQuestion) -> Rounds:
-        return Rounds(10, 8, 2, NOW) if question.check == "api" else Rounds(10, 10, 0, NOW)
+        return Rounds(10, 2, NOW) if question.check == "api" else Rounds(10, 0, NOW)
 
     verdict = verdicts(only(CHECKS), rounds=rounds)["all"]
     assert (verdict.verdict, verdict.value, verdict.detail) == ("fail", 2.0, "api")

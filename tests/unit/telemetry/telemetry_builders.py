@@ -20,8 +20,9 @@ from deployguard.config.values import (
 from deployguard.flags.evaluate import compile_flags
 from deployguard.guard.values import Population, Question, Questions, Reading, SampleKind
 from deployguard.state import FlagState
+from deployguard.telemetry.batch import Batch
 from deployguard.telemetry.endpoints import Endpoints
-from deployguard.telemetry.exposer import Exposer
+from deployguard.telemetry.exposer import Arms, Exposer
 from deployguard.telemetry.metrics import MetricStore
 from support.samples import NumberSample, RequestSample
 
@@ -69,6 +70,15 @@ def exposer(
         revision=revision,
         **kept,  # type: ignore[arg-type]
     )
+
+
+def arms(
+    rules: Exposer, user: str | None, country: str | None = None, region: str | None = None, at: datetime = NOW
+) -> Arms:
+    """The user's arms at a time, as a batch works them out."""
+    batch = Batch(rules, NOW)
+    batch.request(at.timestamp(), "/", 200, None, user, country, region)
+    return batch.combos[next(batch.cells())[4]]
 
 
 def ask(

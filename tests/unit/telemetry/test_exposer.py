@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from telemetry_builders import EDGE, HOUR_AGO, NOW, environment, exposer, trigger
+from telemetry_builders import EDGE, HOUR_AGO, NOW, arms, environment, exposer, trigger
 
 from deployguard.config.values import Flag, Retention
 from deployguard.flags.bucket import bucket
@@ -63,15 +63,15 @@ def test_arms_are_the_buckets_and_begin_at_the_anchor() -> None:
     for number in range(200):
         user = f"u{number}"
         on = bucket("lead", user) < 3_000
-        assert found.arms(user, time=EDGE) == found.arms(user) == (("lead", on),)
-        assert found.arms(user, time=EDGE - 6 * MINUTE) == ()
-    assert found.arms(None) == found.arms("") == ()
+        assert arms(found, user, at=EDGE) == arms(found, user) == (("lead", on),)
+        assert arms(found, user, at=EDGE - 6 * MINUTE) == ()
+    assert arms(found, None) == arms(found, "") == ()
 
 
 def test_each_flag_begins_at_its_own_anchor() -> None:
     two = exposer({"f": 5_000, "g": 5_000})
     two = replace(two, guarded={"f": HOUR_AGO, "g": EDGE})
-    assert [len(two.arms("u", time=HOUR_AGO + MINUTE * at)) for at in (-1, 0, 59, 60)] == [0, 1, 1, 2]
+    assert [len(arms(two, "u", at=HOUR_AGO + MINUTE * at)) for at in (-1, 0, 59, 60)] == [0, 1, 1, 2]
 
 
 def test_countries_outside_and_lists_are_in_no_arm() -> None:
@@ -80,8 +80,8 @@ def test_countries_outside_and_lists_are_in_no_arm() -> None:
         replace(SETTINGS, flags={"f": _targeted()}),
         NOW,
     )
-    assert found.arms("u1", country="DZ") != ()
-    assert found.arms("u1", country="FR") == found.arms("u1") == found.arms("vip", country="DZ") == ()
+    assert arms(found, "u1", "DZ") != ()
+    assert arms(found, "u1", "FR") == arms(found, "u1") == arms(found, "vip", "DZ") == ()
 
 
 def _targeted() -> Flag:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from telemetry_builders import EDGE, NOW, ago, exposer, number, request, store
+from telemetry_builders import EDGE, NOW, ago, arms, exposer, number, request, store
 
 from deployguard.config.grammar import parse_condition
 from deployguard.guard.values import CheckRound, Population
@@ -42,7 +42,7 @@ def test_any_rule_has_a_line(tmp_path: Path, rule: str, value: float) -> None:
 
 def test_a_line_is_drawn_for_one_population(tmp_path: Path) -> None:
     metrics, rules = store(tmp_path), exposer()
-    on = {f"u{n}": dict(rules.arms(f"u{n}"))["f"] for n in range(50)}
+    on = {f"u{n}": dict(arms(rules, f"u{n}"))["f"] for n in range(50)}
     samples = [request(5, status=500 if on[user] else 200, user=user) for user in on]
     add(metrics, samples, source="log", exposer=rules, now=NOW)
     rule = parse_condition("errorRate > 10%")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_folder import LogFolder
-from telemetry_builders import HOUR_AGO, NOW, ask, environment, exposer, json_line, json_log, store
+from telemetry_builders import HOUR_AGO, NOW, arms, ask, environment, exposer, json_line, json_log, store
 
 from deployguard.config.values import Source, SourceType
 from deployguard.telemetry.batch import Counted
@@ -362,7 +362,7 @@ def test_a_real_log_format_is_exposed_by_its_cookie(tmp_path: Path) -> None:
     (tmp_path / "access.log").write_text("".join(lines) + lines[0].replace("u0", "-"))
     counted = read_new(source, metrics, rules, NOW, root=tmp_path)
     assert (counted.requests, counted.with_user, counted.skipped) == (41, 40, 0)
-    on = sum(1 for n in range(40) if dict(rules.arms(f"u{n}"))["f"])
+    on = sum(1 for n in range(40) if dict(arms(rules, f"u{n}"))["f"])
     assert metrics.exposed([("f", "f", HOUR_AGO)])["f"].requests == on
     assert ask(metrics, endpoint="/lofts/:id").count == 41
     metrics.close()

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from telemetry_builders import EDGE, HOUR_AGO, NOW, ago, ask, exposer, number, request, store
+from telemetry_builders import EDGE, HOUR_AGO, NOW, ago, arms, ask, exposer, number, request, store
 
 from deployguard.guard.values import Population, SampleKind
 from deployguard.telemetry.endpoints import MOST_ENDPOINTS, OTHER
@@ -103,7 +103,7 @@ def test_each_flag_has_its_own_arms(tmp_path: Path) -> None:
     users = [f"u{n}" for n in range(300)]
     add(metrics, [request(5, user=user) for user in users], source="log", exposer=rules, now=NOW)
     for flag in ("f", "g"):
-        on = sum(1 for user in users if dict(rules.arms(user))[flag])
+        on = sum(1 for user in users if dict(arms(rules, user))[flag])
         assert ask(metrics, flag=flag, population=Population.EXPOSED).count == on
         assert ask(metrics, flag=flag, population=Population.OTHERS).count == 300 - on
 

@@ -30,7 +30,7 @@ def test_failures_in_a_row_are_counted_and_one_success_ends_them(tmp_path: Path)
         metrics.add_rounds([found(300 - number * 30, ok=ok)], NOW)
         expected.append(asked(metrics).consecutive)
     assert expected == [0, 1, 2, 0, 1, 2, 3]
-    assert asked(metrics) == Rounds(total=7, passed=2, consecutive=3, newest=ago(120))
+    assert asked(metrics) == Rounds(total=7, consecutive=3, newest=ago(120))
 
 
 def test_only_failures_since_the_anchor_count(tmp_path: Path) -> None:
@@ -67,8 +67,7 @@ def test_rounds_that_come_late_take_their_place(tmp_path: Path) -> None:
         streak = 0
         for one in rounds:
             streak = 0 if one.ok else streak + 1
-        passed = sum(one.ok for one in rounds)
-        assert asked(metrics) == Rounds(total=20, passed=passed, consecutive=streak, newest=rounds[-1].at)
+        assert asked(metrics) == Rounds(total=20, consecutive=streak, newest=rounds[-1].at)
 
 
 def test_rounds_are_samples_too_by_check_and_together(tmp_path: Path) -> None:
@@ -95,4 +94,4 @@ def test_old_rounds_go_and_old_answers_are_shortened(tmp_path: Path) -> None:
     assert metrics.last_rounds()["api"].detail == "y"
     with closing(sqlite3.connect(tmp_path / "prod" / "metrics.sqlite")) as connection:
         assert connection.execute("SELECT detail FROM rounds ORDER BY at").fetchall() == [(None,), ("y",)]
-    assert asked(metrics, NOW - 30 * DAY) == Rounds(total=2, passed=0, consecutive=2, newest=ago(60))
+    assert asked(metrics, NOW - 30 * DAY) == Rounds(total=2, consecutive=2, newest=ago(60))

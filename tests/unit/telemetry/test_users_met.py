@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from telemetry_builders import EDGE, HOUR_AGO, NOW, ask, exposer, number, request, store
+from telemetry_builders import EDGE, HOUR_AGO, NOW, arms, ask, exposer, number, request, store
 
 from deployguard.guard.values import Exposure, Population
 from deployguard.telemetry import users
@@ -43,7 +43,7 @@ def exposed(metrics: MetricStore, rules: Exposer) -> Exposure:
 
 def test_users_are_counted_once_and_requests_each_time(tmp_path: Path) -> None:
     metrics, rules = store(tmp_path), stepped(60, 1)
-    on = sum(1 for user in USERS if dict(rules.arms(user))["f"])
+    on = sum(1 for user in USERS if dict(arms(rules, user))["f"])
     for _ in range(3):
         add(metrics, rules, USERS)
     assert exposed(metrics, rules) == Exposure(users=on, requests=3 * on)
@@ -109,8 +109,8 @@ def test_each_users_first_events_are_logged_with_the_arms_they_were_in(tmp_path:
         "SELECT metric, e.text, value, p.text, count(*) FROM firsts"
         " JOIN words e ON exposure = e.id JOIN words p ON endpoint = p.id GROUP BY 1, 2, 3, 4 ORDER BY 1, 2",
     )
-    on = sum(1 for user in USERS if dict(rules.arms(user))["f"])
-    first_of_all = "on" if dict(rules.arms(USERS[0]))["f"] else "off"
+    on = sum(1 for user in USERS if dict(arms(rules, user))["f"])
+    first_of_all = "on" if dict(arms(rules, USERS[0]))["f"] else "off"
     assert found == [
         ("errorRate", "f=off/3000", None, "/", 100 - on),
         ("errorRate", "f=on/3000", None, "/", on),
