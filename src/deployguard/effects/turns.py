@@ -16,8 +16,7 @@ from time import monotonic
 
 from deployguard.config.build import command_from_json
 from deployguard.config.values import Channel
-from deployguard.effects.child import child_environment
-from deployguard.effects.commands import Finished, run_command
+from deployguard.effects.commands import Finished, child_environment, run_command
 from deployguard.effects.output import Masks
 from deployguard.effects.webhook import DeliveryFailed, send
 from deployguard.errors import DeployguardError
@@ -99,7 +98,11 @@ class Turns:
         for notice in notices:
             if self._stopping.is_set():
                 return
-            outcome = _attempt(notice)
+            outcome = Outcome(notice.effect)
+            try:
+                send(notice.channel, notice.event, notice.related, notice.sentence, notice.effect.id)
+            except DeliveryFailed as failed:
+                outcome = Outcome(notice.effect, failed.reason, failed.retry_after, failed.final)
             self._outcomes.put(outcome)
             if outcome.error is not None:
                 return
@@ -128,11 +131,3 @@ def _words(finished: Finished) -> str | None:
         return None
     how = ended_words(finished.error, finished.signal, finished.exit_code)
     return f'{how}: "{finished.last_line}"' if finished.last_line and finished.error is None else how
-
-
-def _attempt(notice: Notice) -> Outcome:
-    try:
-        send(notice.channel, notice.event, notice.related, notice.sentence, notice.effect.id)
-    except DeliveryFailed as failed:
-        return Outcome(notice.effect, failed.reason, failed.retry_after, failed.final)
-    return Outcome(notice.effect)

@@ -124,8 +124,8 @@ class Batch:
         region: str | None = None,
     ) -> None:
         """Count one request. No answer (no status, or 0) and 500 and above are bad; 499 is the visitor's doing."""
-        if not self._oldest_taken <= at <= self._newest_taken:
-            self.drop(at)
+        if not self._oldest_taken <= at <= self._newest_taken:  # here too: a call a line
+            self.refuses(at)
             return
         endpoint = self._endpoint_of[path]
         bad = not status or status >= 500
@@ -166,8 +166,7 @@ class Batch:
         region: str | None = None,
     ) -> None:
         """Count one value of a number."""
-        if not self._oldest_taken <= at <= self._newest_taken:
-            self.drop(at)
+        if self.refuses(at):
             return
         endpoint = self._endpoint_of[path]
         arms = 0
@@ -183,16 +182,11 @@ class Batch:
         cell = self._measured(SampleKind.PROBE, SampleKind.PROBE.value, check, 0, at, duration)
         cell.bad += not ok
 
-    def takes(self, at: float) -> bool:
-        """Whether a sample of this time is neither too far in the future nor older than what is kept."""
-        return self._oldest_taken <= at <= self._newest_taken
-
-    def drop(self, at: float) -> None:
-        """Count a sample that is not taken."""
-        if at > self._newest_taken:
-            self.dropped_future += 1
-        else:
-            self.dropped_old += 1
+    def refuses(self, at: float) -> bool:
+        """Whether a sample of this time is too far in the future or older than what is kept; then it is counted so."""
+        self.dropped_future += at > self._newest_taken
+        self.dropped_old += at < self._oldest_taken
+        return not self._oldest_taken <= at <= self._newest_taken
 
     def cells(self) -> Iterator[tuple[str, str, int, str, int, Cell]]:
         """Kind, metric, start in seconds, endpoint, the combination's number, and what was summed."""

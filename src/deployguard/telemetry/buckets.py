@@ -134,7 +134,7 @@ def series_number(connection: Connection, key: Key) -> int:
 
 def width_at(connection: Connection, now: datetime) -> Callable[[int], int]:
     """Which width a start has now: the finest that the roll-up has not yet passed."""
-    edges = [(width, min(edge, done)) for width, edge, done in edges_at(connection, now)]
+    edges = [(width, edge if done is None else min(edge, done)) for width, edge, done in edges_at(connection, now)]
 
     def width_of(start: int) -> int:
         return next((width for width, edge in edges if start >= edge), TIERS[-1][0])
@@ -142,13 +142,13 @@ def width_at(connection: Connection, now: datetime) -> Callable[[int], int]:
     return width_of
 
 
-def edges_at(connection: Connection, now: datetime) -> list[tuple[int, int, int]]:
+def edges_at(connection: Connection, now: datetime) -> list[tuple[int, int, int | None]]:
     """For each width but the widest: how far its buckets are to be rolled up by now, and how far they are."""
     out = []
     for (width, age), (wider, _) in pairwise(TIERS):
         row = connection.execute("SELECT value FROM meta WHERE key = ?", (f"rolled {width}",)).fetchone()
         edge = int((now - age).timestamp()) // wider * wider
-        out.append((width, edge, int(row[0]) if row else edge))
+        out.append((width, edge, int(row[0]) if row else None))
     return out
 
 
@@ -161,7 +161,7 @@ def roll_up(connection: Connection, now: datetime, retention: timedelta) -> None
     numbers = [row[0] for row in connection.execute("SELECT id FROM series")]
     wider = {width: wide for (width, _), (wide, _) in pairwise(TIERS)}
     for width, edge, done in edges_at(connection, now):
-        begin = min(done, edge) if _noted(connection, width) else -(1 << 62)
+        begin = -(1 << 62) if done is None else min(done, edge)
         for series in numbers:
             _widen(connection, series, width, wider[width], begin, edge)
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"rolled {width}", str(edge)))
@@ -187,10 +187,6 @@ def forget_after(connection: Connection, now: datetime) -> None:
     connection.execute("DELETE FROM seen WHERE start > ?", (now.timestamp(),))
     for name in check_names(connection):
         connection.execute('DELETE FROM rounds WHERE "check" = ? AND at > ?', (name, to_us(now)))
-
-
-def _noted(connection: Connection, width: int) -> bool:
-    return connection.execute("SELECT 1 FROM meta WHERE key = ?", (f"rolled {width}",)).fetchone() is not None
 
 
 def _widen(connection: Connection, series: int, width: int, wide: int, begin: int, edge: int) -> None:

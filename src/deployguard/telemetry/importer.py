@@ -71,8 +71,7 @@ class _Import:
         if count is None or not isinstance(kind, str):
             raise NotALineError('"type" is not "request", "vital" or "probe"')
         at = time_of(tree.get("time"), None)
-        if not self.batch.takes(at):
-            self.batch.drop(at)
+        if self.batch.refuses(at):
             return
         count(at, tree)
         self.taken[kind] += 1

@@ -19,16 +19,21 @@ def write_rounds(connection: Connection, rounds: Iterable[CheckRound]) -> None:
     """Add rounds. One that comes late (an import) takes its place, and the counts behind it are made again."""
     for found in rounds:
         at = to_us(found.at)
-        before = connection.execute(
+        number, passed, streak = connection.execute(
             'SELECT number, passed, streak FROM rounds WHERE "check" = ? AND at < ? ORDER BY at DESC LIMIT 1',
             (found.check, at),
         ).fetchone() or (0, 0, 0)
         row = (found.check, at, found.ok, found.latency_ms, found.status, found.why, found.detail, found.tries)
-        connection.execute(
-            "INSERT OR REPLACE INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*row, *_next(before, ok=found.ok)),
-        )
-        _recount(connection, found.check, at)
+        connection.execute("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)", row)
+        rows = connection.execute(
+            'SELECT at, ok FROM rounds WHERE "check" = ? AND at >= ? ORDER BY at', (found.check, at)
+        ).fetchall()
+        for moment, ok in rows:
+            number, passed, streak = number + 1, passed + ok, 0 if ok else streak + 1
+            connection.execute(
+                'UPDATE rounds SET number = ?, passed = ?, streak = ? WHERE "check" = ? AND at = ?',
+                (number, passed, streak, found.check, moment),
+            )
 
 
 def write_offline(connection: Connection, now: datetime, *, offline: bool) -> None:
@@ -41,27 +46,6 @@ def write_offline(connection: Connection, now: datetime, *, offline: bool) -> No
 def was_offline(connection: Connection, now: datetime) -> bool:
     row = connection.execute("SELECT value FROM meta WHERE key = 'offline'").fetchone()
     return row is not None and int(row[0]) <= to_us(now)
-
-
-def _next(before: tuple[int, int, int], *, ok: bool) -> tuple[int, int, int]:
-    number, passed, streak = before
-    return number + 1, passed + ok, 0 if ok else streak + 1
-
-
-def _recount(connection: Connection, check: str, after: int) -> None:
-    rows = connection.execute(
-        'SELECT at, ok FROM rounds WHERE "check" = ? AND at > ? ORDER BY at', (check, after)
-    ).fetchall()
-    if not rows:
-        return
-    counts = connection.execute(
-        'SELECT number, passed, streak FROM rounds WHERE "check" = ? AND at = ?', (check, after)
-    ).fetchone()
-    for at, ok in rows:
-        counts = _next(counts, ok=bool(ok))
-        connection.execute(
-            'UPDATE rounds SET number = ?, passed = ?, streak = ? WHERE "check" = ? AND at = ?', (*counts, check, at)
-        )
 
 
 def answer_rounds(connection: Connection, question: RoundsQuestion, now: datetime) -> Rounds:

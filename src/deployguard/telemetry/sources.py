@@ -21,60 +21,36 @@ _WINDOW = timedelta(minutes=5)
 def source_states(connection: Connection | None, environment: Environment, now: datetime) -> dict[str, SourceState]:
     """Every source that the config names for this environment, and every one that samples came from."""
     window = max((trigger.window for trigger in environment.triggers.values()), default=_WINDOW)
-    named = {source.name: source for source in configured(environment, REQUEST)}
-    rows = {} if connection is None else _rows(connection)
-    out: dict[str, SourceState] = {}
-    for name, source in named.items():
-        numbers = tuple(key for key in source.fields if key not in FIELDS)
-        out[name] = _state(connection, name, (REQUEST, *numbers), rows.get(name), window, now, follows=True)
+    named = {}
+    for source in configured(environment, REQUEST):
+        numbers = (key for key in source.fields if key not in FIELDS)
+        named[source.name] = SourceState(name=source.name, kinds=(REQUEST, *numbers), connected=True)
     if connection is None:
-        return out
-    for name in sorted(rows.keys() - named.keys()):
-        kinds = tuple(_connected(connection, name, environment))
-        fed = tuple(kind for kind, _ in _fed(connection, name))
-        found = _state(connection, name, kinds or fed, rows[name], window, now, follows=False, connected=bool(kinds))
-        out[name] = found
-    return out
-
-
-_Row = tuple[str | None, int | None, int | None, float | None]
-"""Error, last read, last line, newest sample."""
-
-
-def _rows(connection: Connection) -> dict[str, _Row]:
-    found = connection.execute("SELECT name, coalesce(error, doubt), read_at, line_at, newest FROM sources")
-    return {name: (error, read_at, line_at, newest) for name, error, read_at, line_at, newest in found}
-
-
-def _state(
-    connection: Connection | None,
-    name: str,
-    kinds: tuple[str, ...],
-    row: _Row | None,
-    window: timedelta,
-    now: datetime,
-    *,
-    follows: bool,
-    connected: bool = True,
-) -> SourceState:
-    if connection is None or row is None:
-        return SourceState(name=name, kinds=kinds, connected=connected)
-    error, read_at, line_at, newest = row
-    samples, with_user = connection.execute(
-        "SELECT coalesce(sum(samples), 0), coalesce(sum(with_user), 0) FROM seen WHERE source = ? AND start >= ?",
-        (name, int((now - window).timestamp()) // 10 * 10),
-    ).fetchone()
-    return SourceState(
-        name=name,
-        kinds=kinds,
-        connected=connected,
-        error=error if follows else None,
-        newest=from_s(newest) if newest else None,
-        silent_since=_silent_since(read_at, line_at, now) if follows else None,
-        with_user=with_user,
-        samples=samples,
-        per_second=_rate(connection, name, now),
+        return named
+    rows = connection.execute(
+        "SELECT name, coalesce(error, doubt), read_at, line_at, newest FROM sources ORDER BY name"
     )
+    out = dict(named)
+    for name, error, read_at, line_at, newest in rows.fetchall():
+        follows = name in named
+        kinds = () if follows else tuple(_connected(connection, name, environment))
+        fed = tuple(kind for kind, _ in _fed(connection, name))
+        samples, with_user = connection.execute(
+            "SELECT coalesce(sum(samples), 0), coalesce(sum(with_user), 0) FROM seen WHERE source = ? AND start >= ?",
+            (name, int((now - window).timestamp()) // 10 * 10),
+        ).fetchone()
+        out[name] = SourceState(
+            name=name,
+            kinds=named[name].kinds if follows else kinds or fed,
+            connected=follows or bool(kinds),
+            error=error if follows else None,
+            newest=from_s(newest) if newest else None,
+            silent_since=_silent_since(read_at, line_at, now) if follows else None,
+            with_user=with_user,
+            samples=samples,
+            per_second=_rate(connection, name, now),
+        )
+    return out
 
 
 def _silent_since(read_at: int | None, line_at: int | None, now: datetime) -> datetime | None:
