@@ -8,7 +8,7 @@ from deployguard.codec import JSON
 from deployguard.config.show import shown
 from deployguard.errors import Code, DeployguardError, Offer, Problem, fail, unknown
 from deployguard.operations import plan
-from deployguard.operations.values.upkeep import AlertTest, Backup, ConfigSummary, Finding, Findings
+from deployguard.operations.values.upkeep import AlertTest, Backup, ConfigSummary, Findings
 from deployguard.session import Session
 from deployguard.state import Phase, State
 from deployguard.store.locks import read_controller, read_lease
@@ -79,10 +79,7 @@ def verified(session: Session) -> Findings:
     return Findings(
         environment=session.environment,
         at=session.clock(),
-        findings=tuple(
-            Finding(subject=f.subject, level="ok" if f.ok else "mend", found=f.found, command=f.mend)
-            for f in verify(session.state_dir, session.environment)
-        ),
+        findings=verify(session.state_dir, session.environment),
     )
 
 

@@ -6,6 +6,7 @@ emergency replaces it.
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,35 @@ from deployguard.store.layout import Layout, free_name, read_bytes, write_synced
 from deployguard.store.log import Tail
 
 STAMP = "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of `state verify` or `doctor`: ok, to mend or to know. `mend` says what to do, `command` what to type."""
+
+    subject: str
+    level: str
+    found: str
+    mend: str | None = None
+    command: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.level == "ok"
+
+
+def kept(subject: str, found: str) -> Finding:
+    return Finding(subject=subject, level="ok", found=found)
+
+
+def broken(subject: str, found: str, command: str | None = None, *, by: str | None = None) -> Finding:
+    return Finding(subject=subject, level="mend", found=found, mend=by, command=command)
+
+
+def broken_state(error: DeployguardError) -> Finding:
+    """The finding for a state that cannot be read."""
+    problem = error.problem
+    return broken("state", f"{problem.message}: {problem.found}", problem.next[0].command if problem.next else None)
 
 
 def damaged(layout: Layout, problem: DamagedError, path: Path | None = None) -> DeployguardError:
@@ -55,24 +85,18 @@ def newer(layout: Layout, problem: NewerError) -> DeployguardError:
     )
 
 
-def unreadable(layout: Layout, error: OSError) -> DeployguardError:
-    return fail(
-        Code.STATE_LOCKED,
-        f"the state of {layout.environment} cannot be opened",
-        where=str(error.filename or layout.home),
-        found=os_words(error),
-        wanted="a state folder that this user can read",
-        now="nothing was changed",
-    )
-
-
 def unwritable(layout: Layout, error: OSError, *, now: str = "nothing was changed") -> DeployguardError:
+    wanted = "a state folder that this user can write, with room on its disk"
+    return _refused(layout, error, "written", wanted, now)
+
+
+def _refused(layout: Layout, error: OSError, what: str, wanted: str, now: str) -> DeployguardError:
     return fail(
         Code.STATE_LOCKED,
-        f"the state of {layout.environment} cannot be written",
+        f"the state of {layout.environment} cannot be {what}",
         where=str(error.filename or layout.home),
         found=os_words(error),
-        wanted="a state folder that this user can write, with room on its disk",
+        wanted=wanted,
         now=now,
     )
 
@@ -83,7 +107,8 @@ def reading(layout: Layout) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise unreadable(layout, error) from error
+        wanted = "a state folder that this user can read"
+        raise _refused(layout, error, "opened", wanted, "nothing was changed") from error
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ _CHECKSUM = b'"checksum":"'
 _TAIL = len(_CHECKSUM) + 64 + len(b'"}\n')
 _LOG_BYTES = b'"logBytes":'
 _PENDING = b'"pending":['
+_WANTED = f"a whole document of schemaVersion {SCHEMA_VERSION}"
 _VERSION = re.compile(rb'\{"schemaVersion":(\d{1,9}),')
 
 
@@ -111,7 +112,7 @@ def decode(raw: bytes, environment: str) -> Document:
         state = _read(text) if version == SCHEMA_VERSION else from_json(State, migrated(json.loads(text), version))
         log_bytes = _log_bytes(lines)
     except (ValueError, LookupError) as error:
-        raise DamagedError(_first(error), _wanted()) from error
+        raise DamagedError(_first(error), _WANTED) from error
     if state.environment != environment:
         raise DamagedError(f"the state of {state.environment}", f"the state of {environment}")
     return Document(state, pending_lines(lines), log_bytes, version)
@@ -140,10 +141,6 @@ def pending_lines(lines: Sequence[bytes]) -> tuple[bytes, ...]:
     return tuple(line.removesuffix(b",") for line in lines[start:end])
 
 
-def _wanted() -> str:
-    return f"a whole document of schemaVersion {SCHEMA_VERSION}"
-
-
 def _first(error: ValueError | LookupError) -> str:
     """The first thing that is wrong, as a path and a sentence where pydantic found it."""
     from pydantic import ValidationError  # heavy, and needed only where something is wrong
@@ -159,7 +156,7 @@ def _diagnosis(raw: bytes, *, sealed: bool) -> DamagedError | NewerError:
     """Why the bytes are not a document: said so that a person knows what happened to the file."""
     if not raw.strip(b"\0 \t\r\n"):
         size = f"{len(raw):,} bytes of nothing" if raw else "an empty file"
-        return DamagedError(size, _wanted(), line=1, column=1)
+        return DamagedError(size, _WANTED, line=1, column=1)
     try:
         text = raw.decode()
         tree = json.loads(text)
@@ -167,22 +164,22 @@ def _diagnosis(raw: bytes, *, sealed: bool) -> DamagedError | NewerError:
         before = raw[: error.start]
         column = error.start - (before.rfind(b"\n") + 1) + 1
         return DamagedError(
-            f"byte {raw[error.start]:#04x}, which is no UTF-8", _wanted(), line=before.count(b"\n") + 1, column=column
+            f"byte {raw[error.start]:#04x}, which is no UTF-8", _WANTED, line=before.count(b"\n") + 1, column=column
         )
     except json.JSONDecodeError as error:
         if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
             lines = text.split("\n")
             found = f"the file ends in the middle of a value, after {len(raw):,} bytes"
-            return DamagedError(found, _wanted(), line=len(lines), column=len(lines[-1]) + 1)
-        return DamagedError(f"no JSON: {error.msg}", _wanted(), line=error.lineno, column=error.colno)
+            return DamagedError(found, _WANTED, line=len(lines), column=len(lines[-1]) + 1)
+        return DamagedError(f"no JSON: {error.msg}", _WANTED, line=error.lineno, column=error.colno)
     except RecursionError:
-        return DamagedError("JSON that nests too deep", _wanted())
+        return DamagedError("JSON that nests too deep", _WANTED)
     return _diagnosis_of_json(tree, sealed=sealed)
 
 
 def _diagnosis_of_json(tree: Any, *, sealed: bool) -> DamagedError | NewerError:
     if not isinstance(tree, dict):
-        return DamagedError("JSON, but no object", _wanted(), line=1, column=1)
+        return DamagedError("JSON, but no object", _WANTED, line=1, column=1)
     version = tree.get("schemaVersion")
     if not sealed and isinstance(version, int) and version > SCHEMA_VERSION:
         return NewerError(version)
@@ -191,7 +188,7 @@ def _diagnosis_of_json(tree: Any, *, sealed: bool) -> DamagedError | NewerError:
     try:
         from_json(State, inner)
     except ValueError as error:
-        return DamagedError(f"{_first(error)}; {changed}", _wanted())
+        return DamagedError(f"{_first(error)}; {changed}", _WANTED)
     if "checksum" not in tree:
-        return DamagedError(f"no checksum; {changed}", _wanted())
-    return DamagedError(f"content that does not match its checksum; {changed}", _wanted())
+        return DamagedError(f"no checksum; {changed}", _WANTED)
+    return DamagedError(f"content that does not match its checksum; {changed}", _WANTED)

@@ -4,8 +4,6 @@ Folders are made 0700 and files 0600, whatever the umask allows beyond. Nothing 
 """
 
 import os
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 FOLDER_MODE = 0o700
@@ -13,53 +11,22 @@ FILE_MODE = 0o600
 READ_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True)  # no slots: the paths are made once
 class Layout:
     """The paths of one environment under the state folder."""
 
-    folder: Path
-    environment: str
-
-    @cached_property
-    def home(self) -> Path:
-        return self.folder / self.environment
-
-    @cached_property
-    def state(self) -> Path:
-        return self.home / "state.json"
-
-    @cached_property
-    def log(self) -> Path:
-        return self.home / "audit.jsonl"
-
-    @cached_property
-    def metrics(self) -> Path:
-        return self.home / "metrics.sqlite"
-
-    @cached_property
-    def reports(self) -> Path:
-        return self.home / "reports"
-
-    @cached_property
-    def state_lock(self) -> Path:
-        return self.home / "state.lock"
-
-    @cached_property
-    def state_owner(self) -> Path:
-        """Who holds the state's lock: for people, beside the lock."""
-        return self.home / "state.owner"
-
-    @cached_property
-    def controller_lock(self) -> Path:
-        return self.home / "controller.lock"
-
-    @cached_property
-    def deploy_lock(self) -> Path:
-        return self.home / "deploy.lock"
-
-    @cached_property
-    def deploy_lease(self) -> Path:
-        return self.home / "deploy.lease"
+    def __init__(self, folder: Path, environment: str) -> None:
+        self.folder = folder
+        self.environment = environment
+        self.home = home = folder / environment
+        self.state = home / "state.json"
+        self.log = home / "audit.jsonl"
+        self.metrics = home / "metrics.sqlite"
+        self.reports = home / "reports"
+        self.state_lock = home / "state.lock"
+        self.state_owner = home / "state.owner"  # who holds the state's lock: for people, beside the lock
+        self.controller_lock = home / "controller.lock"
+        self.deploy_lock = home / "deploy.lock"
+        self.deploy_lease = home / "deploy.lease"
 
     def make(self) -> None:
         """Make the folders that are missing, each 0700 and safely on the disk. Raises OSError."""

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from deployguard.codec import dumps
@@ -40,16 +41,9 @@ class StateLock:
 
     def take(self, wait_s: float) -> "BaseFileLock":
         """The same for a caller that releases it."""
-        from filelock import FileLock, Timeout  # only a command that writes pays for the import
+        from filelock import Timeout  # only a command that writes pays for the import
 
-        lock = FileLock(
-            self._layout.state_lock,
-            mode=FILE_MODE,
-            thread_local=False,
-            poll_interval=POLL_S,
-            fallback_to_soft=False,
-            preserve_lock_file=True,
-        )
+        lock = self._lock
         try:
             lock.acquire(timeout=min(SAYS_AFTER_S, wait_s))
         except Timeout:
@@ -60,6 +54,20 @@ class StateLock:
                 raise self._refused(wait_s) from error
         self._sign()
         return lock
+
+    @cached_property
+    def _lock(self) -> "BaseFileLock":
+        """Made once, for that takes a while; each thread holds its own."""
+        from filelock import FileLock
+
+        return FileLock(
+            self._layout.state_lock,
+            mode=FILE_MODE,
+            thread_local=True,
+            poll_interval=POLL_S,
+            fallback_to_soft=False,
+            preserve_lock_file=True,
+        )
 
     def holder(self, now: datetime) -> str:
         """Who holds it and for how long, in words."""

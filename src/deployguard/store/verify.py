@@ -9,7 +9,6 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from errno import ENOTDIR
 from pathlib import Path
 
@@ -19,22 +18,13 @@ from deployguard.outbox import LIMIT
 from deployguard.state import SECTIONS, EffectKind, State
 from deployguard.store import damage
 from deployguard.store.chain import Survey, survey
+from deployguard.store.damage import Finding, broken, kept
 from deployguard.store.document import Document
 from deployguard.store.files import FileStore
 from deployguard.store.layout import Layout
 from deployguard.store.locks import ControllerLock, DeployLock
 
 _SHOWN = 3  # of many alike
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One promise: kept or not, in words; `mend` is a command that can be pasted."""
-
-    subject: str
-    ok: bool
-    found: str
-    mend: str | None = None
 
 
 def verify(folder: Path, environment: str) -> tuple[Finding, ...]:
@@ -47,16 +37,8 @@ def verify(folder: Path, environment: str) -> tuple[Finding, ...]:
                 raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(layout.home))
             found.extend(_findings(layout))
     except OSError as error:
-        found.append(_broken("files", f"{error.filename} cannot be read: {damage.os_words(error)}"))
-    return tuple(found) or (_kept("state", "none yet; the first change creates it"),)
-
-
-def _kept(subject: str, found: str) -> Finding:
-    return Finding(subject=subject, ok=True, found=found)
-
-
-def _broken(subject: str, found: str, mend: str | None = None) -> Finding:
-    return Finding(subject=subject, ok=False, found=found, mend=mend)
+        found.append(broken("files", f"{error.filename} cannot be read: {damage.os_words(error)}"))
+    return tuple(found) or (kept("state", "none yet; the first change creates it"),)
 
 
 def _findings(layout: Layout) -> Iterator[Finding]:
@@ -65,11 +47,10 @@ def _findings(layout: Layout) -> Iterator[Finding]:
     try:
         document = FileStore(layout.folder, layout.environment).document()
     except DeployguardError as error:
-        problem = error.problem
-        yield _broken("state", f"{problem.message}: {problem.found}", problem.next[0].command if problem.next else None)
+        yield damage.broken_state(error)
     else:
         state = document.state
-        yield _kept("state", f"revision {state.revision}, schemaVersion {state.schema_version}")
+        yield kept("state", f"revision {state.revision}, schemaVersion {state.schema_version}")
         yield _outbox(state)
     found = survey(layout.log, document.pending if document else ())
     yield _chain(found, restore)
@@ -85,10 +66,10 @@ def _chain(found: Survey, restore: str) -> Finding:
     if found.torn:
         wrong.append(f"{found.torn:,} bytes at the end make no line, and the last commit's events do not cover them")
     if wrong:
-        return _broken("log", _some(wrong), restore)
+        return broken("log", _some(wrong), restore)
     told = f"; {len(found.accepted)} gaps told by a repair" if found.accepted else ""
     head = f", head {found.last.hash[:8]}" if found.last else ""
-    return _kept("log", f"{found.events:,} events, chain whole{head}{told}")
+    return kept("log", f"{found.events:,} events, chain whole{head}{told}")
 
 
 def _fold(state: State, found: Survey, restore: str) -> Finding:
@@ -101,21 +82,21 @@ def _fold(state: State, found: Survey, restore: str) -> Finding:
     if tree["config"] != found.tree.get("config"):
         wrong.append("config")
     if wrong:
-        return _broken("fold", f"state.json is not what its events say: {_some(wrong)}", restore)
+        return broken("fold", f"state.json is not what its events say: {_some(wrong)}", restore)
     last = found.last
     if last is not None and (last.seq, last.hash) != (state.head.seq, state.head.hash):
-        return _broken("fold", f"the log ends with event {last.seq}, not {state.head.seq}")
+        return broken("fold", f"the log ends with event {last.seq}, not {state.head.seq}")
     if last is not None and last.revision > state.revision:
-        return _broken("fold", f"event {last.seq} is of a later revision, {last.revision}")
-    return _kept("fold", "state.json is the fold of its events")
+        return broken("fold", f"event {last.seq} is of a later revision, {last.revision}")
+    return kept("fold", "state.json is the fold of its events")
 
 
 def _outbox(state: State) -> Finding:
     ids = [effect.id for effect in state.outbox]
     notices = sum(1 for effect in state.outbox if effect.kind is EffectKind.NOTIFY)
     if len(set(ids)) < len(ids) or notices > LIMIT:
-        return _broken("outbox", f"{len(ids):,} effects, of which {len(set(ids)):,} differ")
-    return _kept("outbox", f"{len(ids):,} effects wait" if ids else "empty")
+        return broken("outbox", f"{len(ids):,} effects, of which {len(set(ids)):,} differ")
+    return kept("outbox", f"{len(ids):,} effects wait" if ids else "empty")
 
 
 def _permissions(layout: Layout) -> Finding:
@@ -127,18 +108,18 @@ def _permissions(layout: Layout) -> Finding:
             if not stat.S_ISLNK(mode) and mode & 0o077:
                 wide.append(f"{path.name} {stat.S_IMODE(mode):04o}")
     if wide:
-        return _broken("permissions", f"open to others: {_some(wide)}", f"chmod -R u=rwX,go= {layout.home}")
-    return _kept("permissions", "folders 0700, files 0600")
+        return broken("permissions", f"open to others: {_some(wide)}", f"chmod -R u=rwX,go= {layout.home}")
+    return kept("permissions", "folders 0700, files 0600")
 
 
 def _metrics(layout: Layout) -> Finding:
     if not layout.metrics.exists():
-        return _kept("metrics", "none yet")
+        return kept("metrics", "none yet")
     problem = metrics_problem(layout.metrics)
     if problem is not None:
         # Figures are observed anew: the guard waits for data, and no decision is lost.
-        return _broken("metrics", f"metrics.sqlite: {problem}", f"mv {layout.metrics} {layout.home}/metrics.damaged")
-    return _kept("metrics", "metrics.sqlite passes its integrity check")
+        return broken("metrics", f"metrics.sqlite: {problem}", f"mv {layout.metrics} {layout.home}/metrics.damaged")
+    return kept("metrics", "metrics.sqlite passes its integrity check")
 
 
 def metrics_problem(path: Path) -> str | None:
@@ -180,7 +161,7 @@ def _locks(layout: Layout) -> Finding:
     lease = DeployLock(layout.folder, layout.environment).read()
     if lease is not None and lease.held:
         held.append(f"deploy {lease.release_id} by {lease.name}, pid {lease.pid}")
-    return _kept("locks", "; ".join(held) or "none is held")
+    return kept("locks", "; ".join(held) or "none is held")
 
 
 def _some(many: list[str]) -> str:

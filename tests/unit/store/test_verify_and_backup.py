@@ -92,7 +92,7 @@ def test_each_broken_promise_is_found(
 ) -> None:
     spoil(lived)
     assert words in broken(lived)[subject]
-    mend = next(f.mend for f in verify(lived.layout.folder, "prod") if f.subject == subject and not f.ok)
+    mend = next(f.command for f in verify(lived.layout.folder, "prod") if f.subject == subject and not f.ok)
     assert mend is not None
 
 

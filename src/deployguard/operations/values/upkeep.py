@@ -4,16 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One line of `doctor` or `state verify`. `level`: ok, mend, know."""
-
-    subject: str
-    level: str
-    found: str
-    mend: str | None = None
-    command: str | None = None
+from deployguard.store.damage import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
