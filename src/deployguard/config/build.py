@@ -35,12 +35,7 @@ def config_from_document(
 
 
 def read_config(
-    document: Any,
-    environ: Mapping[str, str],
-    issues: Issues,
-    *,
-    lenient: bool = False,
-    file: str | None = None,
+    document: Any, environ: Mapping[str, str], issues: Issues, *, lenient: bool = False, file: str | None = None
 ) -> Config | None:
     """The config, or None where `issues` has errors (`lenient`: where too little is left)."""
     tree, found = expanded_and_read(document, environ, issues, lenient=lenient)

@@ -12,10 +12,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
-from deployguard.config.condition import Condition, Op, SemVer, Unit
+from deployguard.config.condition import Condition, Op, SemVer, Unit, version_key
 from deployguard.config.issues import WrongError
 from deployguard.config.meaning import Parts, Use, clip, judge
-from deployguard.config.semver import version_key
 from deployguard.errors import Code
 
 _SPACE = re.compile(r"\s*")

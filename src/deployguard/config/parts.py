@@ -10,16 +10,7 @@ from deployguard.config.environ import unexpanded
 from deployguard.config.kinds import part
 from deployguard.config.metrics import GUARDED, default_min_samples, default_min_users
 from deployguard.config.units import format_duration
-from deployguard.config.values import (
-    Action,
-    ActionKind,
-    Channel,
-    Command,
-    Flag,
-    Guardrails,
-    Targeting,
-    Trigger,
-)
+from deployguard.config.values import Action, ActionKind, Channel, Command, Flag, Guardrails, Targeting, Trigger
 
 Parts = dict[str, Any]
 Tree = Mapping[str, Any]

@@ -137,8 +137,7 @@ def field_name_problem(name: str) -> str | None:
 
 _SHARE_PATTERN = r"\d{1,3}(\.\d{1,2})?\s*%"
 STEP = Scalar(
-    _read_step,
-    {"type": "string", "pattern": rf"^\s*{_SHARE_PATTERN}(\s+for\s+\S+)?(\s+-\s.*)?\s*$|{VARIABLE}"},
+    _read_step, {"type": "string", "pattern": rf"^\s*{_SHARE_PATTERN}(\s+for\s+\S+)?(\s+-\s.*)?\s*$|{VARIABLE}"}
 )
 ACTION = Scalar(
     _read_action,

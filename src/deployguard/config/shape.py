@@ -137,9 +137,7 @@ ACTIONS = Either(
     "an action or a list of them",
     say.ACTION,
     Either(
-        "an action or a list of them",
-        Many("a list of actions", Either("an action", say.ACTION, RUN), least=1),
-        RUN,
+        "an action or a list of them", Many("a list of actions", Either("an action", say.ACTION, RUN), least=1), RUN
     ),
     parts.spelt_actions,
 )

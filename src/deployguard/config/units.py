@@ -7,15 +7,7 @@ A duration is text with a unit, `90s`, `24h`; it is held as a `timedelta`. A per
 import re
 from datetime import timedelta
 
-UNITS_MS = {
-    "ms": 1,
-    "s": 1_000,
-    "m": 60_000,
-    "h": 3_600_000,
-    "d": 86_400_000,
-    "w": 604_800_000,
-    "y": 31_536_000_000,
-}
+UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
 FULL = 10_000  # 100 % in hundredths
 
 _DURATION = re.compile(r"(\d{1,13}(?:\.\d{1,6})?)\s*(ms|s|m|h|d|w|y)", re.ASCII)

@@ -11,7 +11,7 @@ import sqlite3
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from weakref import finalize
@@ -44,12 +44,13 @@ class Database:
         self._close: finalize[..., object] | None = None
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection | None]:
-        """One consistent look at the file; None where there is none yet. Raises `state-locked`, DamagedError."""
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One consistent look at the file, or at an empty one before there is any. Raises `state-locked`, DamagedError."""
         with self._lock, self._told():
             connection = None if self._is_missing() else self._opened()
             if connection is None:
-                yield None
+                with empty() as connection:
+                    yield connection
                 return
             connection.execute("BEGIN")
             try:
@@ -229,6 +230,14 @@ class Database:
             wanted=f"version {VERSION}",
             now="nothing was changed; the newer deployguard goes on working with it",
         )
+
+
+@contextmanager
+def empty() -> Iterator[sqlite3.Connection]:
+    """What is read where nothing was observed, or nothing of it can be read."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(TABLES)
+        yield connection
 
 
 def _begin(connection: sqlite3.Connection) -> None:

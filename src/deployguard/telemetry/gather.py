@@ -20,7 +20,7 @@ def gather(metrics: MetricStore, state: State, environment: Environment, now: da
         rounds=rounds,
         checks=metrics.last_rounds(),
         sources=metrics.source_states(environment, now),
-        exposed=metrics.exposed(_steps(state, environment, now)),
+        exposed=metrics.exposed(tuple(_steps(state, environment, now))),
         offline=metrics.offline(now),
     )
 

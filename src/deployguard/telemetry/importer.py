@@ -9,7 +9,7 @@ count. Where no line is one, nothing is written and the error is raised.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,11 +55,6 @@ class _Import:
         self.rounds: list[CheckRound] = []
         self.taken = {"request": 0, "vital": 0, "probe": 0}
         self.with_user = 0
-        self._kinds: dict[str, Callable[[float, Tree], None]] = {
-            "request": self._request,
-            "vital": self._vital,
-            "probe": self._probe,
-        }
 
     def line(self, raw: bytes) -> None:
         """Count one line. Raises NotALineError."""
@@ -67,13 +62,18 @@ class _Import:
             raise NotALineError("it is longer than 64 KB")
         tree = tree_of(raw)
         kind = tree.get("type")
-        count = self._kinds.get(kind) if isinstance(kind, str) else None
-        if count is None or not isinstance(kind, str):
+        if not isinstance(kind, str) or kind not in self.taken:
             raise NotALineError('"type" is not "request", "vital" or "probe"')
         at = time_of(tree.get("time"), None)
         if self.batch.refuses(at):
             return
-        count(at, tree)
+        match kind:
+            case "request":
+                self._request(at, tree)
+            case "vital":
+                self._vital(at, tree)
+            case _:
+                self._probe(at, tree)
         self.taken[kind] += 1
         self.with_user += word_of(tree.get("user")) is not None
 

@@ -6,7 +6,7 @@ is begun, and `source_states` says so for a while. Several processes may write a
 bounded time and then says `state-locked`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from sqlite3 import Connection
@@ -31,7 +31,7 @@ from deployguard.guard.values import (
 )
 from deployguard.telemetry import buckets, reading, rounds, sources, users
 from deployguard.telemetry.batch import FUTURE, Batch, Counted
-from deployguard.telemetry.database import BUSY_S, DamagedError, Database
+from deployguard.telemetry.database import BUSY_S, DamagedError, Database, empty
 from deployguard.telemetry.exposer import KEPT
 from deployguard.telemetry.reading import EndpointFigures
 from deployguard.telemetry.schema import from_us, to_us
@@ -104,7 +104,7 @@ class MetricStore:
 
     def position(self, source: str) -> JSON | None:
         """Where a log is read on."""
-        return self._read(lambda connection: sources.read_position(connection, source), None)
+        return self._read(lambda connection: sources.read_position(connection, source))
 
     def note_read(self, source: str, now: datetime, error: str | None = None) -> None:
         """The source was looked at and had nothing new, or could not be read: why."""
@@ -123,30 +123,24 @@ class MetricStore:
                 {asked: rounds.answer_rounds(connection, asked, now) for asked in questions.rounds},
             )
 
-        nothing = {
-            question: Reading(start=max(question.since, now - question.window), end=now)
-            for question in questions.samples
-        }
-        return self._read(work, (nothing, {asked: Rounds() for asked in questions.rounds}))
+        return self._read(work)
 
     def last_rounds(self) -> dict[str, CheckRound]:
-        return self._read(rounds.last_rounds, {})
+        return self._read(rounds.last_rounds)
 
     def offline(self, now: datetime) -> bool:
         """Whether the machine that watches was offline at its last round: it says nothing about the application."""
-        return self._read(lambda connection: rounds.was_offline(connection, now), False)
+        return self._read(lambda connection: rounds.was_offline(connection, now))
 
-    def exposed(self, units: Iterable[tuple[str, str, datetime]]) -> dict[str, Exposure]:
+    def exposed(self, units: Sequence[tuple[str, str, datetime]]) -> dict[str, Exposure]:
         """Users and requests that met each unit (key, flag, start of its step) since its step began."""
-        wanted = tuple(units)
         return self._read(
-            lambda connection: {key: users.exposure(connection, flag, since) for key, flag, since in wanted},
-            {key: Exposure() for key, _, _ in wanted},
+            lambda connection: {key: users.exposure(connection, flag, since) for key, flag, since in units}
         )
 
     def users_per_day(self, now: datetime) -> int | None:
         """Distinct users a day; None where no request carried an id."""
-        return self._read(lambda connection: users.users_per_day(connection, now), None)
+        return self._read(lambda connection: users.users_per_day(connection, now))
 
     def source_states(self, environment: Environment, now: datetime) -> dict[str, SourceState]:
         """Every source of this environment. A store that was damaged stands as a source `metrics` with an error."""
@@ -154,17 +148,14 @@ class MetricStore:
         def work(connection: Connection) -> tuple[dict[str, SourceState], tuple[datetime, str] | None]:
             return sources.source_states(connection, environment, now), self._database.damage(connection)
 
-        damage: tuple[datetime, str] | None = None
-        found, damage = self._read(work, (sources.source_states(None, environment, now), damage))
+        found, damage = self._read(work)
         lost = sources.damage_state(damage, now, self._unread)
         return found if lost is None else {**found, lost.name: lost}
 
     def number(self, name: str, since: datetime, until: datetime) -> Reading:
         """A number's values of a span, from everyone."""
         question = Question(SampleKind.NUMBER, name, since, until - since)
-        return self._read(
-            lambda connection: reading.answer(connection, question, until), Reading(start=since, end=until)
-        )
+        return self._read(lambda connection: reading.answer(connection, question, until))
 
     def series(
         self,
@@ -180,13 +171,12 @@ class MetricStore:
         return self._read(
             lambda connection: reading.series(
                 connection, condition, flag=flag, population=population, since=since, until=until, points=points
-            ),
-            (None,) * points,
+            )
         )
 
     def endpoints(self, since: datetime, until: datetime) -> tuple[EndpointFigures, ...]:
         """Requests of a span by endpoint, the busiest first, `other` last."""
-        return self._read(lambda connection: reading.endpoints(connection, since, until), ())
+        return self._read(lambda connection: reading.endpoints(connection, since, until))
 
     # upkeep
 
@@ -212,8 +202,7 @@ class MetricStore:
             count, _, at, next_at = connection.execute(query, (effect_id,)).fetchone()
             return count, from_us(at), from_us(next_at)
 
-        never: Tries = (0, None, None)
-        return self._read(work, never)
+        return self._read(work)
 
     def record_attempt(
         self, effect_id: str, *, target: str, at: datetime, error: str | None, next_at: datetime | None
@@ -224,21 +213,22 @@ class MetricStore:
 
     # the file
 
-    def _read(self, work: Callable[[Connection], T], nothing: T) -> T:
+    def _read(self, work: Callable[[Connection], T]) -> T:
         try:
             with self._database.reading() as connection:
-                found = nothing if connection is None else work(connection)
+                found = work(connection)
         except DamagedError as error:  # a reader may not set the file aside
             damaged = f"metrics.sqlite is damaged ({error}); whoever watches next sets it aside"
             self._unread = damaged if self._database.read_only else None
-            return nothing
         except DeployguardError as error:
             if not self._forgiving:
                 raise
             self._unread = f"{error.problem.message}: {error.problem.found}"
-            return nothing
-        self._unread = None
-        return found
+        else:
+            self._unread = None
+            return found
+        with empty() as connection:
+            return work(connection)
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         try:

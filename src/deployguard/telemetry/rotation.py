@@ -102,11 +102,7 @@ def find_files(path: Path, position: Position, now: datetime, stack: ExitStack) 
 
 
 def _assembled(
-    position: Position,
-    retired: tuple[Mark, ...],
-    others: list[LogFile],
-    unseen: list[LogFile],
-    now: datetime,
+    position: Position, retired: tuple[Mark, ...], others: list[LogFile], unseen: list[LogFile], now: datetime
 ) -> tuple[tuple[Mark, LogFile], ...]:
     """The retired files that are still there, and those that were never seen."""
     found: list[tuple[Mark, LogFile]] = []

@@ -58,8 +58,7 @@ def answer_rounds(connection: Connection, question: RoundsQuestion, now: datetim
     if last is None:
         return Rounds()
     first = connection.execute(
-        'SELECT number FROM rounds WHERE "check" = ? AND at >= ? ORDER BY at LIMIT 1',
-        (question.check, since),
+        'SELECT number FROM rounds WHERE "check" = ? AND at >= ? ORDER BY at LIMIT 1', (question.check, since)
     ).fetchone()
     total = last[0] - first[0] + 1
     return Rounds(total=total, consecutive=min(last[1], total), newest=from_us(last[2]))

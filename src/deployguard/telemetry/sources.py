@@ -18,15 +18,13 @@ _DAMAGE_SHOWN = timedelta(minutes=5)
 _WINDOW = timedelta(minutes=5)
 
 
-def source_states(connection: Connection | None, environment: Environment, now: datetime) -> dict[str, SourceState]:
+def source_states(connection: Connection, environment: Environment, now: datetime) -> dict[str, SourceState]:
     """Every source that the config names for this environment, and every one that samples came from."""
     window = max((trigger.window for trigger in environment.triggers.values()), default=_WINDOW)
     named = {}
     for source in configured(environment, REQUEST):
         numbers = (key for key in source.fields if key not in FIELDS)
         named[source.name] = SourceState(name=source.name, kinds=(REQUEST, *numbers), connected=True)
-    if connection is None:
-        return named
     rows = connection.execute(
         "SELECT name, coalesce(error, doubt), read_at, line_at, newest FROM sources ORDER BY name"
     )

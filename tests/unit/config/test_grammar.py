@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployguard.config.condition import Condition, Op, SemVer, Unit, Value, matches
+from deployguard.config.condition import Condition, Op, SemVer, Unit, Value, matches, version_key
 from deployguard.config.grammar import parse_condition
 from deployguard.config.issues import WrongError
 from deployguard.config.meaning import Use
-from deployguard.config.semver import version_key
 from deployguard.config.units import spell_number
 from deployguard.errors import Code
 
