@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -22,6 +23,7 @@ from deployguard.config.values import Environment
 from deployguard.effects.attempts import Attempts, Deliveries, Memory, after_failure, target
 from deployguard.effects.output import Masks
 from deployguard.effects.turns import Notice, Outcome, Turns
+from deployguard.effects.webhook import send
 from deployguard.guard.clock import settle
 from deployguard.state import Actor, Change, Effect, EffectKind, Event, Recorder, State, Via, then
 from deployguard.story.explain import explain
@@ -117,7 +119,8 @@ class Courier:
                 if event is None:
                     self._leave(effect, "effect.dropped", f"event {effect.seq} is not in the audit log")
                 else:
-                    turn.append(Notice(effect, channel, event, self._ids(effect.related), explain(event).sentence))
+                    related, sentence = self._ids(effect.related), explain(event).sentence
+                    turn.append((effect, partial(send, channel, event, related, sentence, effect.id)))
         for name, notices in turns.items():
             if notices:
                 self._turns.send(name, notices)

@@ -15,24 +15,15 @@ from threading import Thread
 from time import monotonic
 
 from deployguard.config.build import command_from_json
-from deployguard.config.values import Channel
 from deployguard.effects.commands import Finished, child_environment, run_command
 from deployguard.effects.output import Masks
-from deployguard.effects.webhook import DeliveryFailed, send
+from deployguard.effects.webhook import DeliveryFailed
 from deployguard.errors import DeployguardError
-from deployguard.state import Effect, Event
+from deployguard.state import Effect
 from deployguard.story.telling.releases import ended_words
 
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One notice, ready to go."""
-
-    effect: Effect
-    channel: Channel
-    event: Event
-    related: tuple[str, ...]
-    sentence: str
+Notice = tuple[Effect, Callable[[], None]]
+"""One notice, and what sends it. Raises DeliveryFailed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +86,14 @@ class Turns:
         self._turns[name].start()
 
     def _send_all(self, notices: list[Notice]) -> None:
-        for notice in notices:
+        for effect, send in notices:
             if self._stopping.is_set():
                 return
-            outcome = Outcome(notice.effect)
+            outcome = Outcome(effect)
             try:
-                send(notice.channel, notice.event, notice.related, notice.sentence, notice.effect.id)
+                send()
             except DeliveryFailed as failed:
-                outcome = Outcome(notice.effect, failed.reason, failed.retry_after, failed.final)
+                outcome = Outcome(effect, failed.reason, failed.retry_after, failed.final)
             self._outcomes.put(outcome)
             if outcome.error is not None:
                 return

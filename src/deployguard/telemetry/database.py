@@ -11,13 +11,14 @@ import sqlite3
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from weakref import finalize
 
 from deployguard.errors import Code, DeployguardError, fail
-from deployguard.telemetry.schema import TABLES, VERSION, from_us, to_us
+from deployguard.telemetry.schema import TABLES, VERSION, to_us
 
 BUSY_S = 10.0
 IMPATIENT_S = 1.0  # after a wait in vain, until something was written again
@@ -45,12 +46,11 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One consistent look at the file, or at an empty one before there is any. Raises `state-locked`, DamagedError."""
+        """One consistent look at the file, or at an empty one. Raises `state-locked`, DamagedError."""
         with self._lock, self._told():
             connection = None if self._is_missing() else self._opened()
             if connection is None:
-                with empty() as connection:
-                    yield connection
+                yield empty()
                 return
             connection.execute("BEGIN")
             try:
@@ -203,14 +203,6 @@ class Database:
             note = f"{to_us(now)} {aside.name} {why}"
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('damaged', ?)", (note,))
 
-    def damage(self, connection: sqlite3.Connection) -> tuple[datetime, str] | None:
-        """When an earlier file was set aside, and in which words that is told."""
-        row = connection.execute("SELECT value FROM meta WHERE key = 'damaged'").fetchone()
-        if row is None:
-            return None
-        at, name, why = row[0].split(" ", 2)
-        return from_us(int(at)), f"{self.path.name} was damaged ({why}) and set aside as {name}; figures start again"
-
     def _unusable(self, found: str) -> DeployguardError:
         return fail(
             Code.STATE_LOCKED,
@@ -232,12 +224,12 @@ class Database:
         )
 
 
-@contextmanager
-def empty() -> Iterator[sqlite3.Connection]:
+@cache
+def empty() -> sqlite3.Connection:
     """What is read where nothing was observed, or nothing of it can be read."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.executescript(TABLES)
-        yield connection
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.executescript(f"BEGIN; {TABLES} COMMIT;")
+    return connection
 
 
 def _begin(connection: sqlite3.Connection) -> None:

@@ -37,6 +37,7 @@ from deployguard.telemetry.reading import EndpointFigures
 from deployguard.telemetry.schema import from_us, to_us
 
 T = TypeVar("T")
+NOTHING = Counted()
 Tries = tuple[int, datetime | None, datetime | None]
 
 
@@ -71,14 +72,16 @@ class MetricStore:
         source: str,
         position: JSON | None = None,
         expected: JSON | None = None,
-        counted: Counted | None = None,
+        counted: Counted = NOTHING,
         rounds_too: Iterable[CheckRound] = (),
     ) -> Counted:
         """One transaction with everything of a batch. Raises OvertakenError where `expected` does not stand."""
-        counted = counted or Counted()
 
         def work(connection: Connection) -> None:
-            _write_batch(connection, batch, source, position=position, expected=expected, counted=counted)
+            if position is not None and sources.read_position(connection, source) != expected:
+                raise OvertakenError(source)
+            _write_samples(connection, batch)
+            sources.write_source(connection, source, batch, position, counted)
             rounds.write_rounds(connection, rounds_too)
 
         self._write(work)
@@ -94,7 +97,7 @@ class MetricStore:
             batch.probe(one.at.timestamp(), one.check, ok=one.ok, duration=float(one.latency_ms))
 
         def work(connection: Connection) -> None:
-            _write_batch(connection, batch, "")
+            _write_samples(connection, batch)
             rounds.write_rounds(connection, taken)
             rounds.write_offline(connection, now, offline=offline)
 
@@ -145,12 +148,7 @@ class MetricStore:
     def source_states(self, environment: Environment, now: datetime) -> dict[str, SourceState]:
         """Every source of this environment. A store that was damaged stands as a source `metrics` with an error."""
 
-        def work(connection: Connection) -> tuple[dict[str, SourceState], tuple[datetime, str] | None]:
-            return sources.source_states(connection, environment, now), self._database.damage(connection)
-
-        found, damage = self._read(work)
-        lost = sources.damage_state(damage, now, self._unread)
-        return found if lost is None else {**found, lost.name: lost}
+        return self._read(lambda connection: sources.source_states(connection, environment, now, self._unread))
 
     def number(self, name: str, since: datetime, until: datetime) -> Reading:
         """A number's values of a span, from everyone."""
@@ -227,8 +225,7 @@ class MetricStore:
         else:
             self._unread = None
             return found
-        with empty() as connection:
-            return work(connection)
+        return work(empty())
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -239,23 +236,10 @@ class MetricStore:
                 return work(connection)
 
 
-def _write_batch(
-    connection: Connection,
-    batch: Batch,
-    source: str,
-    *,
-    position: JSON | None = None,
-    expected: JSON | None = None,
-    counted: Counted | None = None,
-) -> None:
-    """Write everything of `batch`. Where `position` is given, the stored one must still be `expected`."""
-    if position is not None and sources.read_position(connection, source) != expected:
-        raise OvertakenError(source)
+def _write_samples(connection: Connection, batch: Batch) -> None:
     fold = buckets.endpoint_fold(connection, batch)
     spread, samples = buckets.spread(batch, fold)
     buckets.write_cells(connection, spread, batch.now)
     if batch.exposer is not None:
         users.drop_unguarded(connection, batch.exposer)
     users.write_users(connection, batch, fold, samples)
-    if source:
-        sources.write_source(connection, source, batch, position, counted or Counted())

@@ -18,8 +18,13 @@ _DAMAGE_SHOWN = timedelta(minutes=5)
 _WINDOW = timedelta(minutes=5)
 
 
-def source_states(connection: Connection, environment: Environment, now: datetime) -> dict[str, SourceState]:
-    """Every source that the config names for this environment, and every one that samples came from."""
+def source_states(
+    connection: Connection, environment: Environment, now: datetime, unread: str | None
+) -> dict[str, SourceState]:
+    """Every source that the config names for this environment, and every one that samples came from.
+
+    A metric store is told like a source that is lost, as long as it is `unread` (why), or was just replaced.
+    """
     window = max((trigger.window for trigger in environment.triggers.values()), default=_WINDOW)
     named = {}
     for source in configured(environment, REQUEST):
@@ -48,7 +53,8 @@ def source_states(connection: Connection, environment: Environment, now: datetim
             samples=samples,
             per_second=_rate(connection, name, now),
         )
-    return out
+    lost = unread or _damaged(connection, now)
+    return out if lost is None else {**out, STORE: SourceState(name=STORE, error=lost)}
 
 
 def _silent_since(read_at: int | None, line_at: int | None, now: datetime) -> datetime | None:
@@ -96,13 +102,15 @@ def forget_source(connection: Connection, name: str) -> bool:
     return gone > 0
 
 
-def damage_state(damage: tuple[datetime, str] | None, now: datetime, unread: str | None) -> SourceState | None:
-    """A metric store is told like a source that is lost: as long as it is `unread` (why), or was just replaced."""
-    if unread is not None:
-        return SourceState(name=STORE, error=unread)
-    if damage is None or now - damage[0] > _DAMAGE_SHOWN:
+def _damaged(connection: Connection, now: datetime) -> str | None:
+    """For a while, that an earlier file was set aside."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'damaged'").fetchone()
+    if row is None:
         return None
-    return SourceState(name=STORE, error=damage[1])
+    at, aside, why = row[0].split(" ", 2)
+    file = aside.partition(".damaged-")[0]
+    told = f"{file} was damaged ({why}) and set aside as {aside}; figures start again"
+    return told if now - from_us(int(at)) <= _DAMAGE_SHOWN else None
 
 
 def read_position(connection: Connection, source: str) -> JSON | None:

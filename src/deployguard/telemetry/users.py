@@ -7,7 +7,7 @@ steps of a rollout, so their salt lives as long as the rollout. Everyone's salt 
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from sqlite3 import Connection
 
@@ -21,7 +21,7 @@ RESPONSE_TIME = "responseTime"
 MOST_KEPT = 200_000  # hashes of one metric in one scope; above it only those below a cut-off, and counts are scaled
 MOST_FIRSTS = 1_000_000  # first events of one rollout of a flag: its metrics and steps together
 _ALL = 1 << 32
-_DAY = timedelta(days=1)
+_DAY_US = 86_400_000_000
 
 Samples = Mapping[tuple[str, str, int], int]
 """How many samples a batch has of a flag ('' is everyone), metric and arm."""
@@ -35,8 +35,7 @@ def write_users(connection: Connection, batch: Batch, fold: Callable[[str], str]
     people = list(batch.people())
     if not people:
         return
-    day = to_us(batch.now) // (_DAY // timedelta(microseconds=1)) * (_DAY // timedelta(microseconds=1))
-    _write_scope(connection, "", day, [(person, EVERYONE) for person in people], samples)
+    _write_scope(connection, "", _day_of(batch.now), [(person, EVERYONE) for person in people], samples)
     if batch.exposer is None:
         return
     words = _Words(connection, fold)
@@ -53,6 +52,10 @@ def write_users(connection: Connection, batch: Batch, fold: Callable[[str], str]
             before = connection.total_changes
             connection.executemany("INSERT OR IGNORE INTO firsts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             _thin_life(connection, life, connection.total_changes - before)
+
+
+def _day_of(at: datetime) -> int:
+    return to_us(at) // _DAY_US * _DAY_US
 
 
 def _write_scope(
@@ -268,7 +271,7 @@ def exposure(connection: Connection, flag: str, since: datetime) -> Exposure:
 
 def users_per_day(connection: Connection, now: datetime) -> int | None:
     """Distinct users of a day: the mean of the whole days that are kept, else today's so far; None where none came."""
-    today = to_us(now) // (_DAY // timedelta(microseconds=1)) * (_DAY // timedelta(microseconds=1))
+    today = _day_of(now)
     rows = connection.execute(
         "SELECT s.since, m.users, s.cutoff FROM scopes s JOIN met m ON m.scope = s.id"
         " WHERE s.flag = '' AND m.metric = ? AND m.arm = ?",
