@@ -75,46 +75,39 @@ def expand(tree: object, environ: Mapping[str, str], issues: Issues, *, lenient:
 
     A variable that is unset and has no default is an issue; `lenient` puts nothing in its place.
     """
-    return _expand(tree, environ, issues, lenient, ())
 
-
-def _expand(tree: object, environ: Mapping[str, str], issues: Issues, lenient: bool, path: Path) -> Any:  # noqa: FBT001
-    if isinstance(tree, str):
-        if "${" in tree and not (path and path[-1] == "shell"):
-            return _expand_text(tree, environ, issues, lenient, path)
+    def of(tree: object, path: Path) -> Any:
+        if isinstance(tree, str):
+            return filled(tree, path) if "${" in tree and not (path and path[-1] == "shell") else tree
+        if isinstance(tree, dict | list) and len(path) >= DEEPEST:
+            issues.add(Code.OUT_OF_RANGE, path[:8], f"values nested deeper than {DEEPEST} levels", "a flatter file")
+            raise TooManyError
+        if isinstance(tree, dict):
+            return {key: of(value, (*path, key)) for key, value in tree.items()}
+        if isinstance(tree, list):
+            return [of(value, (*path, index)) for index, value in enumerate(tree)]
         return tree
-    if isinstance(tree, dict | list) and len(path) >= DEEPEST:
-        issues.add(Code.OUT_OF_RANGE, path[:8], f"values nested deeper than {DEEPEST} levels", "a flatter file")
-        raise TooManyError
-    if isinstance(tree, dict):
-        return {key: _expand(value, environ, issues, lenient, (*path, key)) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [_expand(value, environ, issues, lenient, (*path, index)) for index, value in enumerate(tree)]
-    return tree
 
+    def filled(text: str, path: Path) -> str:
+        if len(text) > _LONGEST:
+            long = f"{len(text):,} characters with a variable in them"
+            issues.add(Code.OUT_OF_RANGE, path, long, f"{_LONGEST:,} characters at most")
+            return text
+        values = []
+        for match in _VARIABLE.finditer(text):
+            value = lookup(environ, match[1])
+            if not value and match[2] is not None:
+                value = match[2]
+            if value is None and not lenient:
+                _unset(match[1], environ, issues, path)
+            values.append(value or "")
+        broken = None if lenient else _BROKEN.search(_VARIABLE.sub("", text))
+        if broken is not None:
+            issues.add(Code.SYNTAX, path, f'"{broken[0]}"', '"${NAME}" or "${NAME:-default}"')
+        found = iter(values)
+        return Expanded.of(_VARIABLE.sub(lambda _: next(found), text), text, tuple(values))
 
-def _expand_text(text: str, environ: Mapping[str, str], issues: Issues, lenient: bool, path: Path) -> str:  # noqa: FBT001
-    if len(text) > _LONGEST:
-        long = f"{len(text):,} characters with a variable in them"
-        issues.add(Code.OUT_OF_RANGE, path, long, f"{_LONGEST:,} characters at most")
-        return text
-    values: list[str] = []
-    for match in _VARIABLE.finditer(text):
-        name, default = match[1], match[2]
-        value = lookup(environ, name)
-        if default is not None and not value:
-            value = default
-        if value is None:
-            if not lenient:
-                _unset(name, environ, issues, path)
-            value = ""
-        values.append(value)
-    rest = _VARIABLE.sub("", text)
-    broken = _BROKEN.search(rest)
-    if broken is not None and not lenient:
-        issues.add(Code.SYNTAX, path, f'"{broken[0]}"', '"${NAME}" or "${NAME:-default}"')
-    found = iter(values)
-    return Expanded.of(_VARIABLE.sub(lambda _: next(found), text), text, tuple(values))
+    return of(tree, ())
 
 
 def _unset(name: str, environ: Mapping[str, str], issues: Issues, path: Path) -> None:

@@ -149,10 +149,6 @@ _UNFIT = object()
 """What `_read_json` answers for a text that must be read again to say what is wrong with it."""
 
 
-class _UnfitError(ValueError):
-    """JSON that Python reads and we do not."""
-
-
 def _read_json(text: str) -> Any:
     """The tree, quickly."""
     try:
@@ -163,13 +159,12 @@ def _read_json(text: str) -> Any:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     out = dict(pairs)
-    if len(out) != len(pairs):
-        raise _UnfitError
-    return out
+    return out if len(out) == len(pairs) else _refuse("a key twice")
 
 
-def _refuse(_text: str) -> NoReturn:
-    raise _UnfitError
+def _refuse(text: str) -> NoReturn:
+    """JSON that Python reads and we do not."""
+    raise ValueError(text)
 
 
 def _float(text: str) -> float:

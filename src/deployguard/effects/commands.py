@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
@@ -151,7 +152,7 @@ def run_command(
             starting.close()
             if on_start is not None:
                 on_start(process.pid)
-            ended = run.until_end(began + command.timeout.total_seconds(), should_stop)
+            ended = run.until_end(began, command.timeout, should_stop)
         finally:
             run.close()
     code = process.returncode
@@ -159,14 +160,11 @@ def run_command(
     return Finished(
         exit_code=code if code is not None and code >= 0 else None,
         signal=ended_by,
-        error=f"timed out after {format_duration(command.timeout)}" if ended == _TIMED_OUT else ended,
+        error=ended,
         duration_ms=round((monotonic() - began) * 1000),
         last_line=quoted(run.last_line) if run.last_line else None,
         kept_error=run.kept.error,
     )
-
-
-_TIMED_OUT = "timed out"
 
 
 class _Run:
@@ -189,14 +187,14 @@ class _Run:
         self._selector.register(self._pipe, selectors.EVENT_READ)
         self._open = True
 
-    def until_end(self, deadline: float, should_stop: Callable[[], str | None]) -> str | None:
+    def until_end(self, began: float, timeout: timedelta, should_stop: Callable[[], str | None]) -> str | None:
         """Stream until the process has ended; answers why it was ended early, if it was."""
-        ask_at = 0.0
+        ask_at, deadline = 0.0, began + timeout.total_seconds()
         while True:
             now = monotonic()
             if now >= deadline:
                 self._end()
-                return _TIMED_OUT
+                return f"timed out after {format_duration(timeout)}"
             if now >= ask_at:
                 ask_at = now + STOP_EVERY_S
                 if reason := should_stop():

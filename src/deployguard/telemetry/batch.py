@@ -9,7 +9,7 @@ the guard counts.
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from deployguard.guard.histogram import bin_of
@@ -51,18 +51,16 @@ class Counted:
         )
 
 
+@dataclass(slots=True)
 class Cell:
     """Samples summed. `bins` has the values of those that have one; `newest` is in seconds since 1970."""
 
-    __slots__ = ("bad", "bins", "count", "largest", "newest", "total")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.bad = 0
-        self.total = 0.0
-        self.largest: float | None = None
-        self.newest = 0.0
-        self.bins: dict[int, int] = {}
+    count: int = 0
+    bad: int = 0
+    total: float = 0.0
+    largest: float | None = None
+    newest: float = 0.0
+    bins: dict[int, int] = field(default_factory=dict)
 
     def add(self, other: "Cell") -> None:
         self.count += other.count
@@ -76,18 +74,17 @@ class Cell:
             bins[index] = bins.get(index, 0) + count
 
 
+@dataclass(slots=True)
 class Person:
     """One user in one span between anchors, for as long as the batch lives."""
 
-    __slots__ = ("arms", "bad", "requested", "seen", "timed", "user")
-
-    def __init__(self, user: str, arms: int) -> None:
-        self.user = user
-        self.arms = arms  # the combination's number
-        self.requested = False
-        self.bad: tuple[float, str] | None = None  # the first bad request: when, where
-        self.timed: tuple[float, str, float] | None = None  # the first timed request: when, where, how long
-        self.seen: dict[str, tuple[float, str, float]] = {}  # the first value of each number: when, where, how much
+    user: str
+    arms: int  # the combination's number
+    requested: bool = False
+    bad: tuple[float, str] | None = None  # the first bad request: when, where
+    timed: tuple[float, str, float] | None = None  # the first timed request: when, where, how long
+    # The first value of each number: when, where, how much.
+    seen: dict[str, tuple[float, str, float]] = field(default_factory=dict)
 
 
 class Batch:

@@ -117,8 +117,7 @@ def merge(connection: Connection, place: tuple[int, int, int], cell: Cell) -> No
 
 
 def cell_of(count: int, bad: int, total: float, largest: float | None, newest: float, bins: bytes | None) -> Cell:
-    cell = Cell()
-    cell.count, cell.bad, cell.total, cell.largest, cell.newest = count, bad, total, largest, newest
+    cell = Cell(count, bad, total, largest, newest)
     unpack_into(cell.bins, bins)
     return cell
 

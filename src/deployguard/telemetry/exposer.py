@@ -42,7 +42,7 @@ class Exposer:
 
     ruleset: Ruleset
     guarded: Mapping[str, datetime]
-    steps: Mapping[str, Step] = field(default_factory=dict)
+    steps: Mapping[str, Step]
     endpoints: Endpoints = field(default_factory=Endpoints)
     retention: timedelta = KEPT
     revision: int = 0
@@ -53,9 +53,6 @@ class Exposer:
         edges = [float("-inf"), *sorted(set(anchors.values()))]
         eras = tuple((edge, tuple(flag for flag, at in anchors.items() if at <= edge)) for edge in edges)
         object.__setattr__(self, "_eras", eras)
-
-    def step(self, flag: str) -> Step:
-        return self.steps.get(flag) or Step(self.guarded[flag], self.guarded[flag], 0)
 
     @property
     def eras(self) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ Without `expect` a check passes with any status below 400.
 `CheckRound.detail` opens with one line, the fact that mends it; where the check failed, the answer's first 2 KB follow.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -282,10 +282,6 @@ def _ended(end: datetime | None, now: datetime | None) -> str | None:
 
 
 def _ago(age: timedelta) -> str:
-    def parts() -> Iterator[tuple[int, str]]:
-        yield age.days, "day"
-        yield age.seconds // 3600, "hour"
-        yield age.seconds // 60, "minute"
-
-    count, name = next(((count, name) for count, name in parts() if count), (1, "minute"))
+    counts = ((age.days, "day"), (age.seconds // 3600, "hour"), (age.seconds // 60, "minute"))
+    count, name = next((found for found in counts if found[0]), (1, "minute"))
     return f"{count} {name}{'' if count == 1 else 's'}"

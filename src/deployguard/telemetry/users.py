@@ -41,7 +41,7 @@ def write_users(connection: Connection, batch: Batch, fold: Callable[[str], str]
     words = _Words(connection, fold)
     arms = [dict(combo) for combo in batch.combos]
     for flag in batch.exposer.guarded:
-        step = batch.exposer.step(flag)
+        step = batch.exposer.steps[flag]
         mine = [(person, int(arms[person.arms][flag])) for person in people if flag in arms[person.arms]]
         if not mine:
             continue
@@ -218,7 +218,7 @@ def _exposure(batch: Batch, arms: int) -> str:
     if exposer is None:
         return ""
     return " ".join(
-        f"{flag}={'on' if treated else 'off'}/{exposer.step(flag).percentage}" for flag, treated in batch.combos[arms]
+        f"{flag}={'on' if treated else 'off'}/{exposer.steps[flag].percentage}" for flag, treated in batch.combos[arms]
     )
 
 

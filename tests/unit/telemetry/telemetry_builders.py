@@ -23,6 +23,7 @@ from deployguard.state import FlagState
 from deployguard.telemetry.batch import Batch
 from deployguard.telemetry.endpoints import Endpoints
 from deployguard.telemetry.exposer import Arms, Exposer
+from deployguard.telemetry.exposer import Step as StepOfFlag
 from deployguard.telemetry.metrics import MetricStore
 from support.samples import NumberSample, RequestSample
 
@@ -66,6 +67,7 @@ def exposer(
     return Exposer(
         rules,
         dict.fromkeys(percentages, anchor),
+        {key: StepOfFlag(anchor, anchor, 0) for key in percentages},
         endpoints=Endpoints(endpoints),
         revision=revision,
         **kept,  # type: ignore[arg-type]

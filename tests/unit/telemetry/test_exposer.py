@@ -42,8 +42,8 @@ def test_the_flags_of_guarded_units_are_compared_one_for_each_that_reaches_the_s
     by_hand = FlagState(enabled=True, percentage=500, seed="hand", updated_at=HOUR_AGO)
     found = exposer_of(state(hand=by_hand), SETTINGS, NOW)
     assert found.guarded == {"lead": EDGE - 5 * MINUTE, "hand": HOUR_AGO}
-    assert found.step("lead") == Step(EDGE - 10 * MINUTE, HOUR_AGO, 3_000)
-    assert found.step("hand") == Step(HOUR_AGO, HOUR_AGO, 500)
+    assert found.steps["lead"] == Step(EDGE - 10 * MINUTE, HOUR_AGO, 3_000)
+    assert found.steps["hand"] == Step(HOUR_AGO, HOUR_AGO, 500)
     assert found.revision == 7
 
 

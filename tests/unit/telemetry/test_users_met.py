@@ -38,7 +38,7 @@ def add(metrics: MetricStore, rules: Exposer, people: list[str], **kept: object)
 
 
 def exposed(metrics: MetricStore, rules: Exposer) -> Exposure:
-    return metrics.exposed([("f", "f", rules.step("f").since)])["f"]
+    return metrics.exposed([("f", "f", rules.steps["f"].since)])["f"]
 
 
 def test_users_are_counted_once_and_requests_each_time(tmp_path: Path) -> None:
