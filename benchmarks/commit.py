@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deployguard.codec import dumps
-from deployguard.state import Actor, Change, FlagState, Recorder, State, Via, with_flags
+from deployguard.state import Actor, Change, Edit, FlagState, Recorder, State, Via
 from deployguard.store.document import decode
 from deployguard.store.files import FileStore
 
@@ -32,7 +32,7 @@ def setting(number: int) -> Callable[[State], Change]:
         now = datetime.now(UTC)
         flag = FlagState(enabled=True, percentage=number % 10_000, seed=key, updated_at=now, updated_by="maria")
         data = {"flagId": key, "from": {"enabled": True, "percentage": 5}, "to": {"enabled": True, "percentage": 15}}
-        recorder.record("flag.updated", data, with_flags(state, {key: flag}))
+        recorder.record("flag.updated", data, Edit(state).put_flags({key: flag}))
         return recorder.change()
 
     return decide

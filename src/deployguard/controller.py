@@ -24,7 +24,7 @@ from deployguard.guard.values import CheckRound, Evidence
 from deployguard.outbox import enqueue
 from deployguard.rollout.release import close_left_behind
 from deployguard.session import Session
-from deployguard.state import Actor, Change, Event, Recorder, State, Via, then
+from deployguard.state import Actor, Change, Edit, Event, State, Via, then, told
 from deployguard.store.locks import LEASE_LASTS, read_lease
 from deployguard.telemetry.exposer import exposer_of
 from deployguard.telemetry.follow import read_new
@@ -104,12 +104,10 @@ class Controller:
     def record(self, type: str, data: dict[str, object]) -> None:  # noqa: A002  # the event's word
         """An event of the controller's own: that it started, stopped or took over."""
 
-        def told(state: State, _now: datetime) -> Change:
-            recorder = Recorder(state, self._actor)
-            recorder.record(type, data)
-            return recorder.change()
+        def tell(state: State, _now: datetime) -> Change:
+            return told(state, self._actor, type, data)
 
-        self._session.change(told, self._actor)
+        self._session.change(tell, self._actor)
 
     def close(self) -> None:
         """Settle what came back from receivers, and let go. Raises what the store raises; lets go all the same."""
@@ -227,10 +225,8 @@ class Controller:
         # Once, across a restart too; but the same mistake made again after it was mended is told again.
         if state.told.get("config") == digest and not self._mended:
             return Change(state=state)
-        recorder = Recorder(state, self._actor)
-        told = {**state.told, "config": digest}
-        recorder.record("config.rejected", {"hash": digest, "errors": _lines(problem)}, replace(state, told=told))
-        return recorder.change()
+        data = {"hash": digest, "errors": _lines(problem)}
+        return told(state, self._actor, "config.rejected", data, Edit(state).put("told", {"config": digest}))
 
     def _tidy(self, settings: Environment, now: datetime) -> None:
         if self._rolled_up is None or abs(now - self._rolled_up) >= ROLL_UP_EVERY:

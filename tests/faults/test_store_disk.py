@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deployguard.errors import Code, DeployguardError
-from deployguard.state import Actor, Change, Draft, FlagState, Recorder, State, Via, with_flags
+from deployguard.state import Actor, Change, Draft, Edit, FlagState, Recorder, State, Via
 from deployguard.store.files import PENDING_BYTES, FileStore
 from deployguard.store.verify import verify
 
@@ -25,7 +25,7 @@ def setting(percentage: int, padding: int = 0) -> Callable[[State], Change]:
     def decide(state: State) -> Change:
         recorder = Recorder(state, ACTOR)
         flag = FlagState(enabled=True, percentage=percentage, seed="a")
-        recorder.record("flag.updated", {"flagId": "a", "pad": "x" * padding}, with_flags(state, {"a": flag}))
+        recorder.record("flag.updated", {"flagId": "a", "pad": "x" * padding}, Edit(state).put_flags({"a": flag}))
         return recorder.change()
 
     return decide

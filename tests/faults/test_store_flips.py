@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployguard.errors import Code, DeployguardError
-from deployguard.state import Actor, Change, Event, FlagState, Recorder, State, Via, with_flags
+from deployguard.state import Actor, Change, Edit, Event, FlagState, Recorder, State, Via
 from deployguard.store.files import FileStore
 from deployguard.store.recover import rebuild
 from deployguard.store.verify import verify
@@ -29,7 +29,7 @@ def change(state: State, percentage: int) -> Change:
     recorder = Recorder(state, ACTOR, "why not")
     for key in ("a", "b"):
         flag = FlagState(enabled=True, percentage=percentage, seed=key, updated_at=NOW)
-        recorder.record("flag.updated", {"flagId": key}, with_flags(recorder.state, {key: flag}))
+        recorder.record("flag.updated", {"flagId": key}, Edit(recorder.state).put_flags({key: flag}))
     return recorder.change()
 
 

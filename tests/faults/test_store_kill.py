@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from deployguard.state import Actor, Change, FlagState, Recorder, State, Via, with_flags
+from deployguard.state import Actor, Change, Edit, FlagState, Recorder, State, Via
 from deployguard.store.files import PENDING_BYTES, FileStore
 from deployguard.store.verify import verify
 
@@ -34,7 +34,7 @@ def setting(percentage: int, events: int = 3, padding: int = 0) -> Callable[[Sta
         for number in range(events):
             flag = FlagState(enabled=True, percentage=percentage, seed=f"flag-{number}")
             data = {"flagId": f"flag-{number}"}
-            recorder.record("flag.updated", data, with_flags(recorder.state, {f"flag-{number}": flag}))
+            recorder.record("flag.updated", data, Edit(recorder.state).put_flags({f"flag-{number}": flag}))
         return recorder.change()
 
     return decide

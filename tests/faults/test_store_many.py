@@ -18,7 +18,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from deployguard.errors import Code, DeployguardError
-from deployguard.state import Actor, FlagState, Recorder, Via, with_flags
+from deployguard.state import Actor, Edit, FlagState, Recorder, Via
 from deployguard.store.files import FileStore
 
 folder, name, commits = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -28,7 +28,7 @@ def decide(state):
     recorder = Recorder(state, Actor(name=name, via=Via.CLI))
     was = state.flag(name).percentage
     flags = {name: FlagState(seed=name, percentage=was + 1)}
-    recorder.record("flag.updated", {"flagId": name}, with_flags(state, flags))
+    recorder.record("flag.updated", {"flagId": name}, Edit(state).put_flags(flags))
     return recorder.change()
 
 sys.stdin.readline()

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from deployguard.config.units import format_duration
-from deployguard.state import Actor, Change, FlagState, Recorder, Rollout, State
+from deployguard.state import Actor, Change, Edit, FlagState, Rollout, State, told
 
 TOLERANCE = timedelta(minutes=5)
 
@@ -26,16 +26,13 @@ def settle(state: State, wall: datetime, actor: Actor) -> tuple[datetime, Change
     now = steady(last, wall)
     if last is None or now >= last:
         return now, Change(state=state)
-    after = replace(
-        state,
-        flags={key: _flag(flag, now) for key, flag in state.flags.items()},
-        rollouts={key: _rollout(rollout, now) for key, rollout in state.rollouts.items()},
-        told={key: _told(entry, now) for key, entry in state.told.items()},
-    )
-    recorder = Recorder(state, actor)
+    edit = Edit(state)
+    edit.put("flags", {key: _flag(flag, now) for key, flag in state.flags.items()})
+    edit.put("rollouts", {key: _rollout(rollout, now) for key, rollout in state.rollouts.items()})
+    edit.put("told", {key: _told(entry, now) for key, entry in state.told.items()})
     by = timedelta(seconds=round((last - now).total_seconds()))
-    recorder.record("clock.jumped", {"by": format_duration(by), "from": time_text(last), "to": time_text(now)}, after)
-    return now, recorder.change()
+    data = {"by": format_duration(by), "from": time_text(last), "to": time_text(now)}
+    return now, told(state, actor, "clock.jumped", data, edit)
 
 
 def _flag(flag: FlagState, now: datetime) -> FlagState:

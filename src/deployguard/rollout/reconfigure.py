@@ -16,15 +16,7 @@ from deployguard.rollout.carry import leave, others_anchored, pause_dependants
 from deployguard.rollout.moves import Move, MoveKind
 from deployguard.rollout.refusals import NOTHING_CHANGED, offers_for
 from deployguard.rollout.telling import flag_data
-from deployguard.state import (
-    Actor,
-    Change,
-    ConfigInForce,
-    Edit,
-    FlagState,
-    Recorder,
-    State,
-)
+from deployguard.state import Actor, Change, ConfigInForce, Edit, FlagState, Recorder, State
 
 
 def reconfigure(
@@ -45,8 +37,8 @@ def reconfigure(
     old = flags_from_document(state.config.document, state.environment) if state.config is not None else {}
     changed = [key for key, flag in flags.items() if key in old and _users_change(state.flag(key), old[key], flag)]
     back = [key for key in flags if state.flag(key).orphaned is not None]
-    after = replace(state, config=ConfigInForce(hash=hash, document=document, applied_at=now))
-    edit = Edit(after).put_flags({key: replace(after.flag(key), orphaned=None) for key in back})
+    edit = Edit(state).put_config(ConfigInForce(hash=hash, document=document, applied_at=now))
+    edit.put_flags({key: replace(state.flag(key), orphaned=None) for key in back})
     anchored = list(dict.fromkeys((*changed, *back)))
     for key in anchored:
         flag, rollout = edit.flag(key), edit.rollout(edit.flag(key).rollout)
@@ -56,12 +48,12 @@ def reconfigure(
             edit.put_flags({key: replace(flag, anchor=now)})
     recorder = Recorder(state, actor)
     data: dict[str, Any] = {"hash": hash, "changes": list(changes), "anchored": sorted(anchored)}
-    index = recorder.record("config.applied", data, edit.state)
+    index = recorder.record("config.applied", data, edit)
     for key, definition in old.items():
         if key not in flags and state.flag(key).percentage > 0:
             orphan = replace(state.flag(key), orphaned=flag_to_json(definition))
             data = {"flagId": key, "from": flag_data(state.flag(key)), "to": flag_data(orphan)}
-            recorder.record("flag.orphaned", data, Edit(after).put_flags({key: orphan}), cause=index)
+            recorder.record("flag.orphaned", data, Edit(state).put_flags({key: orphan}), cause=index)
     return recorder.change()
 
 

@@ -12,17 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from deployguard.codec import JSON
-from deployguard.state import (
-    Actor,
-    Change,
-    CommandRun,
-    Recorder,
-    Release,
-    ReleasePhase,
-    State,
-    then,
-    with_release,
-)
+from deployguard.state import Actor, Change, CommandRun, Edit, Release, ReleasePhase, State, then, told
 
 _ENDED = {
     ReleasePhase.SUCCEEDED: "release.succeeded",
@@ -129,7 +119,5 @@ def ask_to_stop(state: State, release_id: str, actor: Actor) -> Change:
 
 
 def _told(event: str, state: State, after: Release, actor: Actor, *, reason: str | None = None, **data: Any) -> Change:
-    recorder = Recorder(state, actor, reason)
     of = {"releaseId": after.id, "version": after.version, "by": after.by}
-    recorder.record(event, of | data, with_release(state, after))
-    return recorder.change()
+    return told(state, actor, event, of | data, Edit(state).put_record(after), reason=reason)

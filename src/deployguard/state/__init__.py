@@ -11,9 +11,7 @@ The outbox, the revision and the head of the log are not folded.
 from deployguard.state.edit import Edit as Edit
 from deployguard.state.edit import Recorder as Recorder
 from deployguard.state.edit import changes as changes
-from deployguard.state.edit import with_flags as with_flags
-from deployguard.state.edit import with_release as with_release
-from deployguard.state.edit import with_rollout as with_rollout
+from deployguard.state.edit import told as told
 from deployguard.state.events import Change as Change
 from deployguard.state.events import Draft as Draft
 from deployguard.state.events import Event as Event

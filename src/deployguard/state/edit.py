@@ -1,8 +1,10 @@
 """From one state to the next: an `Edit` is what changes, a `Recorder` tells it as events.
 
-What a commit costs goes by what it changes, not by how many flags there are: an edit holds the entries that are set,
-an event's `set` is made of them, and they become a state once. Two whole states are compared only where nobody says
-what differs.
+Theory of operation. There is one way to write a change: an edit over a state. Its `set` is what the event carries, its
+`state` what comes next; `fold` (in `events`) applies a `set` to JSON again, when a state is rebuilt from the log. What
+a commit costs goes by what it changes, not by how many flags there are: an edit holds the entries that are set, and
+they become a state once. Two whole states are compared (`changes`) only by the store, which so finds what no
+event told.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,6 +17,7 @@ from deployguard.state.values import (
     KEPT_RECORDS,
     SECTIONS,
     Actor,
+    ConfigInForce,
     FlagState,
     Release,
     Rollback,
@@ -26,10 +29,11 @@ from deployguard.state.values import (
 class Edit:
     """Entries set over `below`, which is read where none is. None removes an entry."""
 
-    __slots__ = ("below", "entries")
+    __slots__ = ("below", "config", "entries")
 
     def __init__(self, below: State) -> None:
         self.below = below
+        self.config = below.config
         self.entries: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
 
     def flag(self, key: str) -> FlagState:
@@ -69,8 +73,14 @@ class Edit:
         kept = [key for key, value in held.items() if value is not None]
         return self.put(section, {record.id: record, **dict.fromkeys(kept[:-KEPT_RECORDS])})
 
+    def put_config(self, config: ConfigInForce | None) -> "Edit":
+        self.config = config
+        return self
+
     def add(self, other: "Edit") -> "Edit":
         """Set what `other` sets, too."""
+        if other.config is not other.below.config:
+            self.config = other.config
         for section, entries in other.entries.items():
             self.put(section, entries)
         return self
@@ -82,12 +92,12 @@ class Edit:
 
     @property
     def empty(self) -> bool:
-        return not any(self.entries.values())
+        return self.config == self.below.config and not any(self.entries.values())
 
     @property
     def state(self) -> State:
         """The whole state with the entries set."""
-        changed: dict[str, Any] = {}
+        changed: dict[str, Any] = {} if self.config == self.below.config else {"config": self.config}
         for section, entries in self.entries.items():
             if entries:
                 whole = {**getattr(self.below, section), **entries}
@@ -99,7 +109,8 @@ class Edit:
     @property
     def set(self) -> JSON:
         """What an event that tells this edit carries."""
-        return {
+        config = {} if self.config == self.below.config else {"config": to_json(self.config)}
+        return config | {
             f"{section}.{key}": None if value is None else to_json(value)
             for section, entries in self.entries.items()
             for key, value in entries.items()
@@ -108,14 +119,13 @@ class Edit:
 
 def changes(before: State, after: State) -> JSON:
     """The entries in which two states differ, as an event's `set`."""
-    edit = Edit(before)
+    edit = Edit(before).put_config(after.config)
     for section in SECTIONS:
         old, new = getattr(before, section), getattr(after, section)
         if old is not new:
             edit.put(section, dict.fromkeys(old.keys() - new.keys()))
             edit.put(section, {key: value for key, value in new.items() if value is not old.get(key)})
-    config = {} if before.config == after.config else {"config": to_json(after.config)}
-    return edit.set | config
+    return edit.set
 
 
 class Recorder:
@@ -138,7 +148,7 @@ class Recorder:
         self,
         type: str,  # noqa: A002  # the event's word
         data: JSON,
-        after: State | Edit | None = None,
+        after: Edit | None = None,
         *,
         cause: str | int | None = None,
     ) -> int:
@@ -147,15 +157,10 @@ class Recorder:
         An edit is made from the state before, or from an earlier one of which it touches nothing that changed since.
         """
         set_: JSON = {}
-        if isinstance(after, Edit):
+        if after is not None:
             set_ = after.set
             self._walked.add(after)
-        elif after is not None:
-            set_ = changes(self.state, after)
-            self._walked = Edit(after)
-        self.events.append(
-            Draft(type=type, actor=self._actor, data=data, set=set_, reason=self._reason, cause=cause),
-        )
+        self.events.append(Draft(type=type, actor=self._actor, data=data, set=set_, reason=self._reason, cause=cause))
         return len(self.events) - 1
 
     def take(self, change: Change, cause: int | None = None) -> None:
@@ -168,13 +173,16 @@ class Recorder:
         return Change(state=self.state, events=tuple(self.events))
 
 
-def with_flags(state: State, flags: Mapping[str, FlagState]) -> State:
-    return Edit(state).put_flags(flags).state
-
-
-def with_rollout(state: State, rollout: Rollout) -> State:
-    return Edit(state).put_rollout(rollout).state
-
-
-def with_release(state: State, release: Release) -> State:
-    return Edit(state).put_record(release).state
+def told(
+    state: State,
+    actor: Actor,
+    type: str,  # noqa: A002  # the event's word
+    data: JSON,
+    after: Edit | None = None,
+    *,
+    reason: str | None = None,
+) -> Change:
+    """A change of one event."""
+    recorder = Recorder(state, actor, reason)
+    recorder.record(type, data, after)
+    return recorder.change()

@@ -15,7 +15,7 @@ from deployguard.guard.values import Evidence, Population, Reading, Result, Sour
 from deployguard.rollout.apply import apply
 from deployguard.rollout.moves import Evidenced, Move, MoveKind
 from deployguard.rollout.plan import plan_for
-from deployguard.state import ConfigInForce, EffectKind, Phase, State, with_rollout
+from deployguard.state import ConfigInForce, Edit, EffectKind, Phase, State
 from support.play import (
     EMERGENCY,
     ERRORS,
@@ -88,7 +88,7 @@ def test_the_strongest_of_several_triggers_acts_and_only_one_move_is_made_a_unit
 
 def acted(state: State, ago: timedelta) -> State:
     rollout = state.rollouts[HEAVY_FLAG]
-    return with_rollout(state, replace(rollout, acted_at=NOW - ago))
+    return Edit(state).put_rollout(replace(rollout, acted_at=NOW - ago)).state
 
 
 COOLDOWNS: list[tuple[tuple[Action, ...], timedelta, MoveKind | None, list[str]]] = [
@@ -141,7 +141,7 @@ def test_a_trigger_s_action_starts_the_cooldown() -> None:
 def test_the_verdict_holds_the_step_while_a_cooldown_suppresses_the_action() -> None:
     due = START + timedelta(hours=30)
     state = started()
-    state = with_rollout(state, replace(state.rollouts[HEAVY_FLAG], acted_at=due))
+    state = Edit(state).put_rollout(replace(state.rollouts[HEAVY_FLAG], acted_at=due)).state
     assert chosen(state, [trigger("t", HALF)], [failing(HEAVY_FLAG, "t")], due).moves == ()
 
 

@@ -24,7 +24,7 @@ from deployguard.guard.values import (
     SourceState,
     Verdict,
 )
-from deployguard.state import Release, ReleasePhase, State, with_release
+from deployguard.state import Edit, Release, ReleasePhase, State
 from support.play import CHECKS, ERRORS, HEAVY_FLAG, NGINX, OTHER_FLAG, ROLLBACK, SLOW, VITALS, Play, prod
 from support.world import START, histogram_of
 
@@ -77,7 +77,7 @@ def verdicts(
 def deploying() -> State:
     play = Play()
     play.start(HEAVY_FLAG)
-    return with_release(play.state, DEPLOY)
+    return Edit(play.state).put_record(DEPLOY).state
 
 
 NO_CHECKS: dict[str, HealthCheck] = {}

@@ -6,7 +6,7 @@ from datetime import timedelta
 from deployguard.guard.decide import decide
 from deployguard.guard.values import CheckRound, Evidence, SourceState
 from deployguard.rollout.moves import MoveKind
-from deployguard.state import Draft, Release, ReleasePhase, State, with_release
+from deployguard.state import Draft, Edit, Release, ReleasePhase, State
 from support.play import HEAVY_FLAG, ROBOT, TRIGGERS, Play, prod
 from support.world import START, Fault, World
 
@@ -44,9 +44,9 @@ def test_a_check_of_no_config_is_not_told() -> None:
 def test_checks_are_not_told_while_this_machine_is_offline_or_a_deploy_restarts_what_they_ask() -> None:
     assert ticks(Evidence(checks={"api": BAD}, offline=True)) == []
     release = Release(id="r-1", version=None, by="ci", phase=ReleasePhase.RUNNING, started_at=NOW, deploying=True)
-    running = with_release(State(environment="prod"), release)
+    running = Edit(State(environment="prod")).put_record(release).state
     assert ticks(Evidence(checks={"api": BAD}), state=running) == []
-    checking = with_release(State(environment="prod"), replace(release, deploying=False))
+    checking = Edit(State(environment="prod")).put_record(replace(release, deploying=False)).state
     assert len(ticks(Evidence(checks={"api": BAD}), state=checking)) == 1
 
 

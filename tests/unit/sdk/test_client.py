@@ -9,7 +9,7 @@ import pytest
 from deployguard.config.build import config_from_document
 from deployguard.errors import DeployguardError
 from deployguard.sdk import Client, Context
-from deployguard.state import Actor, ConfigInForce, FlagState, Recorder, State, Via, with_flags
+from deployguard.state import Actor, ConfigInForce, Edit, FlagState, Recorder, State, Via
 from deployguard.store.document import Document, encode
 from deployguard.store.files import FileStore
 
@@ -96,7 +96,7 @@ def test_it_reads_what_the_store_commits(tmp_path, clock):
     base = store.read()
     recorder = Recorder(base, Actor(name="maria", via=Via.CLI))
     settled = state(homepage=10_000)
-    recorder.record("config.applied", {}, with_flags(base, settled.flags))
+    recorder.record("config.applied", {}, Edit(base).put_flags(settled.flags))
     change = recorder.change()
     store.commit(base, replace(change, state=replace(change.state, config=settled.config)), NOW)
     clock.now += 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployguard.state import Actor, Change, FlagState, Recorder, State, Via, with_flags
+from deployguard.state import Actor, Change, Edit, FlagState, Recorder, State, Via
 from deployguard.store.files import FileStore
 
 NOW = datetime(2026, 11, 24, 13, 31, 50, tzinfo=UTC)
@@ -33,7 +33,7 @@ def setting() -> Callable[..., Decide]:
         def decide(state: State) -> Change:
             recorder = Recorder(state, ACTOR, reason)
             flag = FlagState(enabled=True, seed=key, percentage=percentage, updated_at=NOW)
-            recorder.record("flag.updated", {"flagId": key}, with_flags(state, {key: flag}))
+            recorder.record("flag.updated", {"flagId": key}, Edit(state).put_flags({key: flag}))
             return recorder.change()
 
         return decide

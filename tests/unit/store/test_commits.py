@@ -12,7 +12,7 @@ import pytest
 
 from deployguard.config.values import Severity
 from deployguard.errors import Code, DeployguardError
-from deployguard.state import Actor, Change, Draft, Effect, EffectKind, FlagState, Recorder, State, Via, with_flags
+from deployguard.state import Actor, Change, Draft, Edit, Effect, EffectKind, FlagState, Recorder, State, Via
 from deployguard.store.files import FileStore
 from deployguard.store.protocol import StateStore
 
@@ -67,7 +67,7 @@ def test_a_change_without_events_and_effects_writes_nothing(store: FileStore, fo
 def test_a_change_without_its_event_is_a_bug_and_is_not_written(store: FileStore) -> None:
     base = store.read()
     with pytest.raises(ValueError, match=r"flags\.a"):
-        store.commit(base, Change(state=with_flags(base, {"a": FlagState()})), NOW)
+        store.commit(base, Change(state=Edit(base).put_flags({"a": FlagState()}).state), NOW)
 
 
 def test_an_emptier_outbox_is_a_commit_without_events(store: FileStore, setting: Callable) -> None:
