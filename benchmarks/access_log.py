@@ -21,7 +21,7 @@ from deployguard.config.values import Flag, Source, SourceType
 from deployguard.flags.evaluate import compile_flags
 from deployguard.state import FlagState
 from deployguard.telemetry.endpoints import Endpoints
-from deployguard.telemetry.exposer import Exposer
+from deployguard.telemetry.exposer import Exposer, Step
 from deployguard.telemetry.follow import read_new
 from deployguard.telemetry.metrics import MetricStore
 
@@ -83,8 +83,13 @@ def exposer() -> Exposer:
         {key: Flag(key=key) for key in flags},
         {key: FlagState(enabled=True, percentage=3_000, seed=key) for key in flags},
     )
+    anchor = NOW - timedelta(hours=1)
     return Exposer(
-        rules, dict.fromkeys(flags, NOW - timedelta(hours=1)), endpoints=Endpoints(("/lofts/:id",)), revision=1
+        rules,
+        dict.fromkeys(flags, anchor),
+        dict.fromkeys(flags, Step(anchor, anchor, 3_000)),
+        endpoints=Endpoints(("/lofts/:id",)),
+        revision=1,
     )
 
 

@@ -4,7 +4,6 @@ Why an exchange failed is told in one place, `explained`: a word (dns, refused, 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -210,14 +209,6 @@ async def addresses(host: str, port: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """A receiver's answer, as far as it matters."""
-
-    status: int
-    retry_after: str | None = None
-
-
 def post(
     url: str,
     content: bytes,
@@ -227,18 +218,18 @@ def post(
     total_s: float,
     host_name: str,
     address_name: str,
-) -> Posted:
+) -> tuple[int, str | None]:
     """POST to the address that was checked: the name is looked up once, and that address is connected to.
 
     Host and SNI stay the name's, no redirect is followed, no proxy is used, the body of the answer is not read.
-    `host_name` and `address_name` are how failures call the receiver, whose address may be a secret. Raises
-    UnreachableError.
+    Answers its status and Retry-After. `host_name` and `address_name` are how failures call the receiver, whose
+    address may be a secret. Raises UnreachableError.
     """
     import asyncio
 
     import httpx
 
-    async def send() -> Posted:
+    async def send() -> tuple[int, str | None]:
         async with asyncio.timeout(total_s), client(connections=1, trust_env=False) as sender:
             target = httpx.URL(url)
             port = target.port or {"http": 80, "https": 443}[target.scheme]
@@ -259,7 +250,7 @@ def post(
                     failed = error  # nothing was sent yet: the name's next address
                     continue
                 await response.aclose()
-                return Posted(response.status_code, response.headers.get("retry-after"))
+                return response.status_code, response.headers.get("retry-after")
             raise failed
 
     try:
@@ -284,16 +275,22 @@ def checked(found: tuple[str, ...], host_name: str) -> tuple[str, ...]:
     return found
 
 
-async def clock_offset(url: str, timeout_s: float) -> timedelta | None:
-    """This machine's clock less the server's Date, taken at the middle of the exchange. RFC 9110, 6.6.1."""
+def clock_offset(url: str, timeout_s: float = 5.0) -> timedelta | None:
+    """This machine's clock less the server's Date, taken at the middle of the exchange (RFC 9110, 6.6.1).
+
+    Whole seconds, so half a second either way is nothing; None where there is no answer or no date in it.
+    """
     import asyncio
     from email.utils import parsedate_to_datetime
 
-    asked = datetime.now(UTC)
-    try:
+    async def ask() -> tuple[datetime, datetime]:
+        asked = datetime.now(UTC)
         async with asyncio.timeout(timeout_s), client(connections=1) as asker, asker.stream("GET", url) as response:
             middle = asked + (datetime.now(UTC) - asked) / 2
-            said = parsedate_to_datetime(response.headers.get("date", ""))
+            return middle, parsedate_to_datetime(response.headers.get("date", ""))
+
+    try:
+        middle, said = run(ask())
     except failures():  # ValueError: no date
         return None
     # The header drops the fraction: half a second on the average.

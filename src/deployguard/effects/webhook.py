@@ -81,7 +81,7 @@ def send(
     # The signature carries the wall clock, not the decision's time: receivers refuse what is five minutes off theirs.
     message = build(channel, event, related, sentence, effect_id, datetime.now(UTC))
     try:
-        answer = net.post(
+        status, retry = net.post(
             url,
             message.content,
             message.headers,
@@ -92,7 +92,7 @@ def send(
         )
     except net.UnreachableError as error:
         raise DeliveryFailed(error.fact) from error
-    _judge(answer, datetime.now(UTC))
+    _judge(status, retry, datetime.now(UTC))
 
 
 def trial_event(channel: Channel, environment: str, actor: Actor, now: datetime) -> Event:
@@ -235,15 +235,14 @@ def _checked_url(channel: Channel) -> str:
     return channel.url
 
 
-def _judge(answer: net.Posted, now: datetime) -> None:
-    if 200 <= answer.status < 300:
+def _judge(status: int, retry: str | None, now: datetime) -> None:
+    if 200 <= status < 300:
         return
-    if answer.status == 410:
+    if status == 410:
         raise DeliveryFailed("status 410: the receiver is gone for good", final=True)
-    if 300 <= answer.status < 400:
-        raise DeliveryFailed(f"status {answer.status}: redirects are not followed")
-    asked = retry_after(answer.retry_after, now) if answer.status in (429, 503) else None
-    raise DeliveryFailed(f"status {answer.status}", asked)
+    if 300 <= status < 400:
+        raise DeliveryFailed(f"status {status}: redirects are not followed")
+    raise DeliveryFailed(f"status {status}", retry_after(retry, now) if status in (429, 503) else None)
 
 
 def retry_after(text: str | None, now: datetime) -> timedelta | None:

@@ -11,6 +11,7 @@ from deployguard.effects.commands import child_environment, found
 from deployguard.effects.webhook import SIGNED_BY, secret_fault
 from deployguard.errors import DeployguardError
 from deployguard.guard.values import Cause, SourceState, Verdict
+from deployguard.net import clock_offset
 from deployguard.operations import judged, plan, watching
 from deployguard.operations.values.upkeep import Findings
 from deployguard.rollout.plan import hold_ends
@@ -20,7 +21,6 @@ from deployguard.store.damage import Finding, broken, broken_state, kept
 from deployguard.store.locks import read_controller, read_lease
 from deployguard.store.verify import verify
 from deployguard.story.numbers import age_words, bytes_words, duration_words, time_of_day
-from deployguard.telemetry.probes import clock_offset
 
 PAUSED_LONG = timedelta(days=2)
 CLOCK_OFF = timedelta(seconds=5)

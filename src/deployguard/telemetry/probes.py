@@ -22,6 +22,7 @@ from deployguard.guard.values import CheckRound
 from deployguard.loop import run
 from deployguard.net import Why
 from deployguard.plain import plain
+from deployguard.story.numbers import counted, day_words
 from deployguard.telemetry.expectations import Answer, judged
 
 if TYPE_CHECKING:
@@ -88,12 +89,6 @@ def probe_connectivity(url: str, timeout: timedelta = timedelta(seconds=5)) -> b
             return await _one_try(client, check, url, lambda: None)
 
     return run(ask()).status is not None
-
-
-def clock_offset(url: str, timeout: timedelta = timedelta(seconds=5)) -> timedelta | None:
-    """How far this machine's clock is ahead of the server's at `url`, by its Date header (whole seconds, so half a
-    second either way is nothing); None where there is no answer or no date in it."""
-    return run(net.clock_offset(url, timeout.total_seconds()))
 
 
 async def _all(
@@ -278,10 +273,10 @@ def _ended(end: datetime | None, now: datetime | None) -> str | None:
     if end is None or now is None or end > now:
         return None
     year = f" {end.year}" if end.year != now.year else ""
-    return f"certificate ended {end:%a} {end.day} {end:%b}{year} {end:%H:%M} UTC ({_ago(now - end)} ago)"
+    return f"certificate ended {day_words(end)}{year} {end:%H:%M} UTC ({_ago(now - end)} ago)"
 
 
 def _ago(age: timedelta) -> str:
     counts = ((age.days, "day"), (age.seconds // 3600, "hour"), (age.seconds // 60, "minute"))
     count, name = next((found for found in counts if found[0]), (1, "minute"))
-    return f"{count} {name}{'' if count == 1 else 's'}"
+    return counted(count, name)

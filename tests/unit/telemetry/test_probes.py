@@ -15,8 +15,9 @@ from deployguard.config.grammar import parse_condition
 from deployguard.config.meaning import Use
 from deployguard.config.values import HealthCheck
 from deployguard.guard.values import CheckRound
+from deployguard.net import clock_offset
 from deployguard.telemetry import probes
-from deployguard.telemetry.probes import clock_offset, due, probe_all, probe_connectivity, within_host
+from deployguard.telemetry.probes import due, probe_all, probe_connectivity, within_host
 from support.certificates import Authority
 
 NOW = datetime(2026, 11, 24, 14, 32, 10, tzinfo=UTC)
