@@ -19,6 +19,7 @@ import typer
 
 from deployguard.cli.app import single
 from deployguard.cli.context import Run, run
+from deployguard.cli.words import says
 from deployguard.errors import Code, Offer, fail, usage
 from deployguard.operations.protocol import Operations
 
@@ -29,10 +30,7 @@ LONGEST = timedelta(minutes=4)
 
 
 def demo(
-    keep: Annotated[
-        str | None,
-        typer.Option("--keep", metavar="DIR", help="Play in this new folder and keep it.", show_default=False),
-    ] = None,
+    keep: Annotated[str | None, says("--keep", "DIR", "Play in this new folder and keep it.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the made visitors.")] = 7,
 ) -> None:
     """Play it; exit 0 where the broken feature was taken back and the other one completed."""

@@ -8,7 +8,7 @@ import typer
 
 from deployguard.cli.app import single
 from deployguard.cli.context import Run, run
-from deployguard.cli.words import By, Reason
+from deployguard.cli.words import By, Reason, says
 from deployguard.errors import Code, Offer, fail
 
 if TYPE_CHECKING:
@@ -18,16 +18,10 @@ if TYPE_CHECKING:
 
 def deploy(
     environment: Annotated[str, typer.Argument(metavar="ENV", show_default=False)],
-    version: Annotated[
-        str | None,
-        typer.Option("--version", metavar="V", help="Reaches commands as DEPLOYGUARD_VERSION.", show_default=False),
-    ] = None,
+    version: Annotated[str | None, says("--version", "V", "Reaches commands as DEPLOYGUARD_VERSION.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="The plan; changes nothing.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and act until every rollout is decided.")] = False,
-    retry: Annotated[
-        list[str],
-        typer.Option("--retry", metavar="FLAG|all", help="Start again what was taken back.", show_default=False),
-    ] = [],  # noqa: B006
+    retry: Annotated[list[str], says("--retry", "FLAG|all", "Start again what was taken back.")] = [],  # noqa: B006
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for CI.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Deploy although a check fails now.")] = False,
     by: By = None,

@@ -3,25 +3,32 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from deployguard.cli.app import Group
 from deployguard.cli.context import json_text, run
-from deployguard.cli.words import By, FlagName, Force, Reason, attributes, duration, percentage, standard_input
+from deployguard.cli.words import (
+    AnyFlag,
+    By,
+    FlagName,
+    Force,
+    Reason,
+    attributes,
+    duration,
+    opened,
+    percentage,
+    says,
+    standard_input,
+)
 from deployguard.errors import Code, fail, unknown, usage
 from deployguard.plain import plain_line
 
 app = Group("Flags: what there is, who gets it, and changing it by hand.")
 apps = {"feature-flags": app}
-
-
-def _says(name: str, metavar: str, does: str) -> Any:
-    """An option that says what it does; where it takes a list it may be given several times."""
-    return typer.Option(name, metavar=metavar, help=does, show_default=False)
 
 
 @app.add("list", "The same as status.")
@@ -37,7 +44,7 @@ def show(flag: FlagName) -> None:
 
 @app.add("history", "What happened to a flag, or to all, newest first.")
 def history(
-    flag: Annotated[str | None, typer.Argument(metavar="[FLAG]", show_default=False)] = None,
+    flag: AnyFlag = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many lines.")] = 20,
 ) -> None:
     run().emit(run().operations(lenient=True).flag_history(flag, limit))
@@ -85,13 +92,13 @@ def disable(flag: FlagName, by: By = None, reason: Reason = None) -> None:
 @app.add("target", "Who is asked before the bucket: adds to the targeting in force.")
 def target(
     flag: FlagName,
-    allow_user: Annotated[list[str], _says("--allow-user", "U", "On for this user's id.")] = [],  # noqa: B006
-    allow_group: Annotated[list[str], _says("--allow-group", "G", "On for this group.")] = [],  # noqa: B006
-    deny_user: Annotated[list[str], _says("--deny-user", "U", "Off for this user's id.")] = [],  # noqa: B006
-    deny_group: Annotated[list[str], _says("--deny-group", "G", "Off for this group.")] = [],  # noqa: B006
-    country: Annotated[list[str], _says("--country", "C", "Only in this country.")] = [],  # noqa: B006
-    region: Annotated[list[str], _says("--region", "R", "Only in this region.")] = [],  # noqa: B006
-    rule: Annotated[list[str], _says("--rule", "RULE", "Only where it holds, as plan == 'pro'.")] = [],  # noqa: B006
+    allow_user: Annotated[list[str], says("--allow-user", "U", "On for this user's id.")] = [],  # noqa: B006
+    allow_group: Annotated[list[str], says("--allow-group", "G", "On for this group.")] = [],  # noqa: B006
+    deny_user: Annotated[list[str], says("--deny-user", "U", "Off for this user's id.")] = [],  # noqa: B006
+    deny_group: Annotated[list[str], says("--deny-group", "G", "Off for this group.")] = [],  # noqa: B006
+    country: Annotated[list[str], says("--country", "C", "Only in this country.")] = [],  # noqa: B006
+    region: Annotated[list[str], says("--region", "R", "Only in this region.")] = [],  # noqa: B006
+    rule: Annotated[list[str], says("--rule", "RULE", "Only where it holds, as plan == 'pro'.")] = [],  # noqa: B006
     remove: Annotated[bool, typer.Option("--remove", help="Take these away instead.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Back to the config's targeting.")] = False,
     by: By = None,
@@ -117,11 +124,11 @@ def target(
 @app.add("evaluate", "What one user gets, and what decided it; --users FILE for many.")
 def evaluate(
     flag: FlagName,
-    user: Annotated[str | None, _says("--user", "U", "The user's id.")] = None,
-    country: Annotated[str | None, _says("--country", "C", "Where the user is.")] = None,
-    region: Annotated[str | None, _says("--region", "R", "Where in it.")] = None,
-    groups: Annotated[list[str], _says("--group", "G", "A group of the user.")] = [],  # noqa: B006
-    attribute: Annotated[list[str], _says("--attribute", "K=V", "What a rule may ask for.")] = [],  # noqa: B006
+    user: Annotated[str | None, says("--user", "U", "The user's id.")] = None,
+    country: Annotated[str | None, says("--country", "C", "Where the user is.")] = None,
+    region: Annotated[str | None, says("--region", "R", "Where in it.")] = None,
+    groups: Annotated[list[str], says("--group", "G", "A group of the user.")] = [],  # noqa: B006
+    attribute: Annotated[list[str], says("--attribute", "K=V", "What a rule may ask for.")] = [],  # noqa: B006
     users: Annotated[str | None, typer.Option("--users", metavar="FILE", help="One id a line; - is stdin.")] = None,
 ) -> None:
     from deployguard.flags.evaluate import Context
@@ -145,25 +152,11 @@ def evaluate(
 
 
 def _ids(file: str) -> Iterator[str]:
-    try:
-        with (
-            nullcontext(standard_input("option --users"))
-            if file == "-"
-            else Path(file).open(encoding="utf-8", errors="replace")
-        ) as lines:
-            for line in lines:
-                key = line.rstrip("\r\n")
-                if key:
-                    yield key
-    except OSError as error:
-        raise fail(
-            Code.USAGE,
-            "the file of ids cannot be read",
-            where="option --users",
-            found=f"{file}: {error.strerror}",
-            wanted="a text file, one id a line, or - for standard input",
-            now="nothing was evaluated",
-        ) from error
+    with opened(file, "option --users", "ids", "a text file, one id a line", "nothing was evaluated") as lines:
+        for line in TextIOWrapper(lines, "utf-8", errors="replace"):
+            key = line.rstrip("\r\n")
+            if key:
+                yield key
 
 
 @app.add("stale", "Flags at 0 or 100 % for long, past their date, or without an owner.")

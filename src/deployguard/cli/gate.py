@@ -8,17 +8,15 @@ import typer
 
 from deployguard.cli.app import single
 from deployguard.cli.context import run
-from deployguard.cli.words import duration
+from deployguard.cli.words import AnyFlag, duration, says
 
 if TYPE_CHECKING:
     from deployguard.operations.values.watching import Gate
 
 
 def gate(
-    flag: Annotated[str | None, typer.Argument(metavar="[FLAG]", show_default=False)] = None,
-    step: Annotated[
-        int | None, typer.Option("--step", min=1, metavar="N", help="Wait until step N.", show_default=False)
-    ] = None,
+    flag: AnyFlag = None,
+    step: Annotated[int | None, says("--step", "N", "Wait until step N.", min=1)] = None,
     completed: Annotated[bool, typer.Option("--completed", help="Wait until it is completed.")] = False,
     timeout: Annotated[
         str, typer.Option("--timeout", metavar="DURATION", help="Wait for data or a step at most so long.")

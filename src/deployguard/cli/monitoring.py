@@ -1,14 +1,12 @@
 """`monitoring`: the checks, the figures, and samples from files."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deployguard.cli.app import Group
 from deployguard.cli.context import run
-from deployguard.cli.words import standard_input
-from deployguard.errors import Code, fail
+from deployguard.cli.words import opened
 
 app = Group("The checks, the figures, and samples from files.")
 apps = {"monitoring": app}
@@ -28,21 +26,9 @@ def status() -> None:
 @app.add("import", "Requests, vitals and probes from JSON lines; - is stdin.")
 def import_(file: Annotated[str, typer.Argument(metavar="FILE", show_default=False)]) -> None:
     operations = run().operations()
-    if file == "-":
-        run().emit(operations.import_samples(standard_input("argument FILE").buffer))
-        return
-    try:
-        with Path(file).open("rb") as lines:
-            run().emit(operations.import_samples(lines))
-    except OSError as error:
-        raise fail(
-            Code.USAGE,
-            "the file of samples cannot be read",
-            where="argument FILE",
-            found=f"{file}: {error.strerror}",
-            wanted="a file of JSON lines, or - for standard input",
-            now="nothing was imported",
-        ) from error
+    with opened(file, "argument FILE", "samples", "a file of JSON lines", "nothing was imported") as lines:
+        found = operations.import_samples(lines)
+    run().emit(found)
 
 
 @app.add("forget", "A source that fed samples once is not waited for any more.")

@@ -3,26 +3,19 @@
 from collections.abc import Callable
 from typing import Annotated
 
-import typer
-
 from deployguard.cli.app import Group
 from deployguard.cli.context import run
-from deployguard.cli.words import By, FlagName, Force, Reason
+from deployguard.cli.words import AnyFlag, By, FlagName, Force, Reason, says
 
 app = Group("A flag and its riders through a strategy.")
 apps = {"rollout": app}
-AnyFlag = Annotated[str | None, typer.Argument(metavar="[FLAG]", show_default=False)]
 
 
 @app.add("plan", "The steps with dates, and how many users each meets. Changes nothing.")
 def plan(
     flag: AnyFlag = None,
-    users: Annotated[
-        int | None, typer.Option("--users", min=0, metavar="N", help="Users a day.", show_default=False)
-    ] = None,
-    rps: Annotated[
-        float | None, typer.Option("--rps", min=0, metavar="N", help="Requests a second.", show_default=False)
-    ] = None,
+    users: Annotated[int | None, says("--users", "N", "Users a day.", min=0)] = None,
+    rps: Annotated[float | None, says("--rps", "N", "Requests a second.", min=0)] = None,
 ) -> None:
     run().emit(run().operations().plan(flag, users, rps))
 

@@ -7,15 +7,13 @@ import typer
 
 from deployguard.cli.app import Group, single
 from deployguard.cli.context import run
-from deployguard.cli.words import By, Reason
+from deployguard.cli.words import By, Reason, says
 
 CHAIN_BROKEN = 5
 
 
 def init(
-    url: Annotated[
-        str | None, typer.Option("--url", metavar="URL", help="The application's address.", show_default=False)
-    ] = None,
+    url: Annotated[str | None, says("--url", "URL", "The application's address.")] = None,
     npm: Annotated[bool, typer.Option("--npm", help="Write the scripts into package.json.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing config.")] = False,
 ) -> None:

@@ -12,7 +12,7 @@ from deployguard.cli.app import single
 from deployguard.cli.context import Run, run
 from deployguard.cli.process import INTERRUPTED, TERMINATED, Terminated
 from deployguard.cli.watch_lines import PASSING, LogView, in_a_line
-from deployguard.cli.words import duration
+from deployguard.cli.words import duration, says
 from deployguard.errors import EXIT_CODES, Code, DeployguardError, usage
 from deployguard.operations.protocol import Operations
 from deployguard.operations.values.watching import Round
@@ -28,12 +28,8 @@ STANDS_BY_S = 3.0  # between two looks whether the other one still acts
 
 def watch(
     once: Annotated[bool, typer.Option("--once", help="One full round, then exit; for cron.")] = False,
-    interval: Annotated[
-        str | None, typer.Option("--interval", metavar="DURATION", help="Between ticks, 10s.", show_default=False)
-    ] = None,
-    for_: Annotated[
-        str | None, typer.Option("--for", metavar="DURATION", help="Leave after this long.", show_default=False)
-    ] = None,
+    interval: Annotated[str | None, says("--interval", "DURATION", "Between ticks, 10s.")] = None,
+    for_: Annotated[str | None, says("--for", "DURATION", "Leave after this long.")] = None,
 ) -> None:
     every = duration(interval, "option --interval") if interval else None
     length = duration(for_, "option --for") if for_ else None

@@ -3,23 +3,28 @@
 import json
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Annotated, TextIO
+from pathlib import Path
+from typing import IO, Annotated, Any, TextIO
 
 import typer
 
 from deployguard.config.units import parse_duration, parse_percentage
 from deployguard.errors import Code, fail, usage
 
-By = Annotated[
-    str | None, typer.Option("--by", metavar="NAME", help="Who asks, beside the real actor.", show_default=False)
-]
-Reason = Annotated[
-    str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit log.", show_default=False)
-]
+
+def says(name: str, metavar: str, does: str, **more: Any) -> Any:
+    """An option that says what it does, not its default; where it takes a list it may be given several times."""
+    return typer.Option(name, metavar=metavar, help=does, show_default=False, **more)
+
+
+By = Annotated[str | None, says("--by", "NAME", "Who asks, beside the real actor.")]
+Reason = Annotated[str | None, says("--reason", "TEXT", "Why; kept in the audit log.")]
 Force = Annotated[bool, typer.Option("--force", help="Do it unjudged.")]
 FlagName = Annotated[str, typer.Argument(metavar="FLAG", show_default=False)]
+AnyFlag = Annotated[str | None, typer.Argument(metavar="[FLAG]", show_default=False)]
 
 
 def standard_input(where: str) -> TextIO:
@@ -27,6 +32,26 @@ def standard_input(where: str) -> TextIO:
     if sys.stdin is None or sys.stdin.closed:
         raise usage("standard input is closed", where, '"-"', "a file, or something on standard input")
     return sys.stdin
+
+
+@contextmanager
+def opened(file: str, where: str, of: str, wanted: str, now: str) -> Iterator[IO[bytes]]:
+    """The bytes of a file, or of standard input where it is `-`. Raises `usage`; errors while it is read, too."""
+    if file == "-":
+        yield standard_input(where).buffer
+        return
+    try:
+        with Path(file).open("rb") as found:
+            yield found
+    except OSError as error:
+        raise fail(
+            Code.USAGE,
+            f"the file of {of} cannot be read",
+            where=where,
+            found=f"{file}: {error.strerror}",
+            wanted=f"{wanted}, or - for standard input",
+            now=now,
+        ) from error
 
 
 def percentage(text: str, where: str) -> int:

@@ -37,9 +37,9 @@ def _rows(event: Event, key: str | None) -> Iterator[HistoryRow]:
         for flag in facts.each("flags"):
             yield from _one(facts, key, flag.text("flagId"), _place(flag.inside("from")), _place(flag.inside("to")))
     elif event.type == "rollout.started":
-        yield from _unit(facts, key, _hundredths(facts, "from") or 0, _hundredths(facts, "percentage"))
+        yield from _unit(facts, key, facts.hundredths("from") or 0, facts.hundredths("percentage"))
     elif event.type.startswith("rollout.") and event.type != "rollout.waiting":
-        yield from _unit(facts, key, _hundredths(facts, "from"), _hundredths(facts, "to"))
+        yield from _unit(facts, key, facts.hundredths("from"), facts.hundredths("to"))
 
 
 def _unit(facts: Facts, key: str | None, before: int | None, after: int | None) -> Iterator[HistoryRow]:
@@ -57,12 +57,7 @@ def _one(facts: Facts, key: str | None, flag: str, before: int | None, after: in
 
 
 def _place(flag: Facts) -> int | None:
-    return _hundredths(flag, "percentage") if flag.truth("enabled") else 0 if flag.data else None
-
-
-def _hundredths(facts: Facts, key: str) -> int | None:
-    number = facts.number(key)
-    return None if number is None or not 0 <= number <= 100 else round(number * 100)
+    return flag.hundredths("percentage") if flag.truth("enabled") else 0 if flag.data else None
 
 
 def _why(facts: Facts) -> str:

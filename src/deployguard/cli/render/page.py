@@ -183,15 +183,10 @@ class Page:
             self.para(text, first=self.t("  ", (label.ljust(size), "dim"), "  "), err=err)
 
     def table(
-        self,
-        columns: Sequence[Column],
-        rows: Sequence[Sequence[Piece]],
-        *,
-        indent: str = "",
-        below: Sequence[Piece | None] = (),
+        self, columns: Sequence[Column], rows: Sequence[Sequence[Piece]], *, below: Sequence[Piece | None] = ()
     ) -> None:
         """Columns two spaces apart; the first cell of a row may open with a symbol. `below`: a sentence under a row."""
-        self.out.extend(self.table_lines(columns, rows, indent=indent, below=below))
+        self.out.extend(self.table_lines(columns, rows, below=below))
 
     def table_lines(
         self,

@@ -15,7 +15,7 @@ from deployguard.story.explain import explain
 from deployguard.story.history import flag_history
 from deployguard.story.report.values import ReportAct, ReportCheck, ReportRollback, ReportStep
 from deployguard.story.telling.facts import Facts
-from deployguard.story.verdicts import rule_with_value, verdict_of
+from deployguard.story.verdicts import rule_with_value
 
 _PHASES = {
     "rollout.started": Phase.PROGRESSING,
@@ -99,7 +99,7 @@ class Walk:
             strategy=facts.maybe("strategy") or "",
             started_at=facts.event.time,
             steps=facts.whole("steps"),
-            percentage=_hundredths(facts, "percentage") or 0,
+            percentage=facts.hundredths("percentage") or 0,
         )
         self.tracks[lead] = track
         track.entered = self._row(facts, lead, facts.whole("step"))
@@ -116,7 +116,7 @@ class Walk:
         if alone:
             return
         track.phase = _PHASES.get(facts.event.type, track.phase)
-        after = _hundredths(facts, "to")
+        after = facts.hundredths("to")
         changed = after is not None and after != track.percentage
         track.percentage = after if after is not None else track.percentage
         track.trigger = facts.maybe("trigger") or (None if changed else track.trigger)
@@ -140,8 +140,7 @@ class Walk:
     def _row(self, facts: Facts, lead: str, step: int | None, flag: str | None = None) -> int:
         event = facts.event
         row = next(iter(flag_history((event,), flag or lead)), None)
-        passed = tuple(found for one in facts.each("verdicts") if (found := verdict_of(one.data)) is not None)
-        ended = facts.verdict()
+        passed, ended = facts.verdicts(), facts.verdict()
         self.steps.append(
             ReportStep(
                 seq=event.seq,
@@ -228,11 +227,6 @@ class Walk:
             name, why = facts.text("check"), None if ok else facts.maybe("why")
             said = explain(facts.event).sentence
             self.checks.append(ReportCheck(at=facts.event.time, check=name, ok=ok, why=why, sentence=said))
-
-
-def _hundredths(facts: Facts, key: str) -> int | None:
-    number = facts.number(key)
-    return None if number is None or not 0 <= number <= 100 else round(number * 100)
 
 
 def _held(facts: Facts) -> int | None:

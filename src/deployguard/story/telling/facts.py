@@ -61,6 +61,11 @@ class Facts:
         value = self.number(key)
         return None if value is None else round(value)
 
+    def hundredths(self, key: str) -> int | None:
+        """A share of users, given in percent."""
+        value = self.number(key)
+        return None if value is None or not 0 <= value <= 100 else round(value * 100)
+
     def truth(self, key: str) -> bool:
         return self.data.get(key) is True
 
@@ -111,7 +116,9 @@ class Facts:
 
     def verdicts(self) -> tuple[Verdict, ...]:
         found = self.data.get("verdicts")
-        return tuple(one for one in map(verdict_of, found if isinstance(found, list) else ()) if one is not None)
+        return tuple(
+            one for one in map(verdict_of, found if isinstance(found, list | tuple) else ()) if one is not None
+        )
 
     def evidence(self) -> str | None:
         """The rule with its value, its samples and the contrast; None where no verdict led here."""
