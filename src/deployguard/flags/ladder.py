@@ -25,13 +25,9 @@ def _rungs(
     if by == DecidedBy.OVERRIDE or definition is None:
         yield Rung("override", found.value, f"{found.variant}, as it says"), True
         return
-    yield (
-        Rung("enabled", by != DecidedBy.DISABLED, "no" if by == DecidedBy.DISABLED else "yes"),
-        (by == DecidedBy.DISABLED),
-    )
-    user = context.targeting_key or "this user"
-    off = by.removeprefix(DecidedBy.REQUIRES) if by.startswith(DecidedBy.REQUIRES) else None
-    yield Rung("requires", _requires_passed(definition, off), _requires_text(definition, off, user)), off is not None
+    disabled = by == DecidedBy.DISABLED
+    yield Rung("enabled", not disabled, "no" if disabled else "yes"), disabled
+    yield _requires(definition.requires, by, context.targeting_key or "this user"), by.startswith(DecidedBy.REQUIRES)
     yield _deny(definition.targeting, by), by == DecidedBy.DENY
     yield _allow(definition.targeting, by), by in (DecidedBy.ALLOW_USER, DecidedBy.ALLOW_GROUP)
     missed = by in (DecidedBy.COUNTRY, DecidedBy.REGION) or by.startswith(DecidedBy.RULE)
@@ -39,17 +35,12 @@ def _rungs(
     yield Rung("bucket", found.value, _bucket_text(state.percentage, found)), True
 
 
-def _requires_passed(definition: Flag, off: str | None) -> bool | None:
-    return None if not definition.requires else off is None
-
-
-def _requires_text(definition: Flag, off: str | None, user: str) -> str:
-    if not definition.requires:
-        return "nothing"
-    if off is not None:
-        return f"{off} is off for {user}"
-    names = definition.requires
-    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} on for {user}"
+def _requires(names: tuple[str, ...], by: str, user: str) -> Rung:
+    if not names:
+        return Rung("requires", None, "nothing")
+    if by.startswith(DecidedBy.REQUIRES):
+        return Rung("requires", False, f"{by.removeprefix(DecidedBy.REQUIRES)} is off for {user}")
+    return Rung("requires", True, f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} on for {user}")
 
 
 def _deny(targeting: Targeting, by: str) -> Rung:

@@ -34,10 +34,14 @@ _WITHOUT_COOLDOWN = (ActionKind.EMERGENCY_ROLLBACK, ActionKind.ROLLBACK)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The moves of a tick, what people are told of its actions, and what became of each failing trigger."""
+    """The moves of a tick, and what they rest on: how each trigger stands, and what became of each that fails.
+
+    `actions` is what people are told of it, with those that a cooldown kept back.
+    """
 
     moves: tuple[Move, ...] = ()
     actions: tuple[Acted, ...] = ()
+    standings: tuple[Standing, ...] = ()
     falls: tuple[Fall, ...] = ()
 
 
@@ -61,7 +65,7 @@ def choose(
     units = guarded(state, environment, now)
     standings = stand(verdicts, units, environment)
     desk = _Desk(state, evidence, environment, now, actor, verdicts)
-    found = list(falls(standings))
+    found = falls(standings)
     moves: list[Move] = []
     steps: list[Move] = []  # after every take-back: one may take a requirement from a step
     actions: list[Acted] = []
@@ -84,30 +88,20 @@ def choose(
         step = desk.step(unit, [standing for standing in standings if standing.unit == unit])
         if step is not None:
             steps.append(step)
-    return Choice((*moves, *steps), tuple(actions), tuple(found))
+    return Choice((*moves, *steps), tuple(actions), standings, found)
 
 
 def _emergency(desk: "_Desk", units: Sequence[Unit], found: Sequence[Fall]) -> tuple[Move, Fall] | None:
     """Everyone's fault under a trigger that says so: every guarded unit but what is permanent."""
-    fall = next(
-        (
-            fall
-            for fall in found
-            if fall.spared is None
-            and not fall.alone
-            and any(action.kind is ActionKind.EMERGENCY_ROLLBACK for action in fall.standing.trigger.then)
-        ),
-        None,
-    )
-    if fall is None:
-        return None
-    defined = definitions(desk.environment.flags, desk.state)
-    flags = tuple(key for unit in units for key in unit.flags if desk.state.flag(key).enabled)
-    left_on = tuple(key for key in flags if key in defined and defined[key].permanent)
-    flags = tuple(key for key in flags if key not in left_on)
-    if not flags:
-        return None
-    return desk.move(MoveKind.EMERGENCY, None, fall, flags=flags, left_on=left_on), fall
+    everyones = [fall for fall in found if fall.spared is None and not fall.alone]
+    for fall in everyones:
+        if any(action.kind is ActionKind.EMERGENCY_ROLLBACK for action in fall.standing.trigger.then):
+            defined = definitions(desk.environment.flags, desk.state)
+            enabled = [key for unit in units for key in unit.flags if desk.state.flag(key).enabled]
+            left_on = tuple(key for key in enabled if key in defined and defined[key].permanent)
+            flags = tuple(key for key in enabled if key not in left_on)
+            return (desk.move(MoveKind.EMERGENCY, None, fall, flags=flags, left_on=left_on), fall) if flags else None
+    return None
 
 
 def _strongest(
@@ -117,21 +111,16 @@ def _strongest(
     kept_back: list[_Candidate] = []
     candidates = sorted(desk.candidates(unit, found), key=lambda one: STRENGTH.index(one.kind))
     for one in candidates:
-        if one.kind not in _WITHOUT_COOLDOWN and in_cooldown(unit, one.fall.standing.trigger, desk.now):
-            kept_back.append(one)
-        else:
+        ends = None if one.kind in _WITHOUT_COOLDOWN else cooldown_ends(unit, one.fall.standing.trigger)
+        if ends is None or desk.now >= ends:
             return one, tuple(kept_back)
+        kept_back.append(one)
     return None, tuple(kept_back)
 
 
 def cooldown_ends(unit: Unit, trigger: Trigger) -> datetime | None:
     """Until when this trigger may not act on the unit again: its own cooldown, since any trigger's last action."""
     return None if unit.acted_at is None else unit.acted_at + trigger.cooldown
-
-
-def in_cooldown(unit: Unit, trigger: Trigger, now: datetime) -> bool:
-    ends = cooldown_ends(unit, trigger)
-    return ends is not None and now < ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from deployguard.codec import to_json
 from deployguard.config.parts import command_to_json
 from deployguard.config.values import ActionKind, Environment
-from deployguard.guard.blame import Fall, Spared, stand
+from deployguard.guard.blame import Fall, Spared
 from deployguard.guard.choose import choose
 from deployguard.guard.judge import judge
 from deployguard.guard.tell import tell_checks, tell_sources, tell_triggers, tell_waiting
@@ -40,16 +40,15 @@ def decide(state: State, evidence: Evidence, environment: Environment, now: date
     watched = guarded(state, environment, now)
     verdicts = judge(watched, evidence, environment, state, now)
     choice = choose(state, verdicts, evidence, environment, now, actor)
-    standings = stand(verdicts, watched, environment)
     recorder = Recorder(state, actor)
     tell_checks(recorder, state, environment, evidence)
     tell_sources(recorder, environment, evidence, now)
-    causes = tell_triggers(recorder, state, standings, choice.falls, choice.actions, now)
+    causes = tell_triggers(recorder, state, choice.standings, choice.falls, choice.actions, now)
     runs = _runs(state, choice.falls, choice.actions, causes, now)
     for move in choice.moves:
         _carry_out(recorder, move, causes, now)
     after = {unit.key: unit for unit in units(recorder.state)}
-    waits = waiting(recorder.state, standings, watched, after, now)
+    waits = waiting(recorder.state, choice.standings, watched, after, now)
     tell_waiting(recorder, waits)
     change = replace(recorder.change(), effects=runs)
     actions = tuple(replace(one, to=_percentage(recorder.state, one)) for one in choice.actions)

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from deployguard.codec import JSON
 from deployguard.config.units import FULL
-from deployguard.rollout.plan import Plan, capped, last_percentage, next_percentage
+from deployguard.rollout.plan import Plan, capped, next_percentage
 from deployguard.state import Actor, FlagState, Phase, Rollout, State, StepState, Via
 
 
@@ -120,7 +120,7 @@ class Asked:
 
     @property
     def last(self) -> int:
-        return last_percentage(self.steps) if self.steps else FULL
+        return self.steps[-1].percentage if self.steps else FULL
 
     @property
     def reduced(self) -> int:

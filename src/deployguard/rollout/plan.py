@@ -102,10 +102,6 @@ def next_percentage(steps: Sequence[StepState], percentage: int) -> int | None:
     return min((step.percentage for step in steps if step.percentage > percentage), default=None)
 
 
-def last_percentage(steps: Sequence[StepState]) -> int:
-    return steps[-1].percentage
-
-
 def hold_ends(rollout: Rollout, percentage: int) -> datetime | None:
     """When the step's hold is over. None unless it progresses: a paused hold does not run, it starts anew at resume.
 
