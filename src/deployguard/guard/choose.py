@@ -145,9 +145,9 @@ class _Desk:
 
     def _action(self, unit: Unit, fall: Fall, action: Action) -> Move | None:
         match action.kind:
-            case ActionKind.EMERGENCY_ROLLBACK:
-                return self.move(MoveKind.ROLLBACK, unit, fall) if fall.alone else None
-            case ActionKind.ROLLBACK:
+            case ActionKind.EMERGENCY_ROLLBACK if not fall.alone:
+                return None
+            case ActionKind.EMERGENCY_ROLLBACK | ActionKind.ROLLBACK:
                 return self.move(MoveKind.ROLLBACK, unit, fall)
             case ActionKind.DISABLE:
                 flags = tuple(key for key in unit.flags if self._tagged(key, action.tag) and self.state.flag(key).on)
