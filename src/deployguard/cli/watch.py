@@ -4,21 +4,18 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from deployguard.cli.app import single
 from deployguard.cli.context import Run, run
 from deployguard.cli.process import INTERRUPTED, TERMINATED, Terminated
-from deployguard.cli.watch_lines import PASSING, LogView, in_a_line
+from deployguard.cli.watch_views import PASSING, LogView, TerminalView, in_a_line
 from deployguard.cli.words import duration, says
 from deployguard.errors import EXIT_CODES, Code, DeployguardError, usage
 from deployguard.operations.protocol import Operations
 from deployguard.operations.values.watching import Round
-
-if TYPE_CHECKING:
-    from deployguard.cli.watch_live import TerminalView
 
 TAKEN_BACK = EXIT_CODES[Code.TAKEN_BACK]
 HELD_BY_TRIGGER = EXIT_CODES[Code.TRIGGER_FAILS]
@@ -58,9 +55,10 @@ def stay(
     until_decided: Iterable[str] | None = None,
 ) -> None:
     """Tick and show until Ctrl-C, until `length` is over, or until the named rollouts are decided."""
+    view = LogView if current.as_data or not sys.stdout.isatty() else TerminalView
     loop = _Loop(
         operations,
-        _view(current, operations),
+        view(current, operations),
         every or timedelta(seconds=10),
         length,
         tuple(until_decided) if until_decided is not None else None,
@@ -85,7 +83,7 @@ def stay(
 @dataclass
 class _Loop:
     operations: Operations
-    view: "LogView | TerminalView"
+    view: LogView | TerminalView
     every: timedelta
     length: timedelta | None
     leads: tuple[str, ...] | None
@@ -149,14 +147,6 @@ class _Loop:
                 raise
             self.view.stop()
             self.view.trouble(in_a_line(error.problem))
-
-
-def _view(current: Run, operations: Operations) -> "LogView | TerminalView":
-    if current.as_data or not sys.stdout.isatty():
-        return LogView(current, operations)
-    from deployguard.cli.watch_live import TerminalView
-
-    return TerminalView(current, operations)
 
 
 apps = {"watch": single("watch", watch, "Judge and act, with a live view. A second one stands by and takes over.")}
