@@ -30,6 +30,7 @@ _EXITS = {
     "person": EXIT_CODES[Code.WAITS_FOR_DATA],
     "no-controller": EXIT_CODES[Code.NO_CONTROLLER],
 }
+_ON_ITS_WAY = (Phase.PROGRESSING, Phase.PAUSED)
 _ENDED_BADLY = {ReleasePhase.FAILED: "failed", ReleasePhase.ABORTED: "was aborted"}
 
 
@@ -70,7 +71,8 @@ def gate(session: Session, lead: str | None, *, step: int | None, completed: boo
     state, now = look.state, look.now
     if lead is not None:
         flags.known(session.definitions(state), lead, f"gate FLAG --env {session.environment}")
-    chosen = _chosen(state, lead)
+    controller, evidence, verdicts = look.controller, look.evidence, look.verdicts
+    chosen = _chosen(state, lead, frozenset(verdict.rollout for verdict in verdicts))
     if step is not None and (fewest := min((len(rollout.steps) for rollout in chosen), default=step)) < step:
         raise fail(
             Code.OUT_OF_RANGE,
@@ -79,14 +81,13 @@ def gate(session: Session, lead: str | None, *, step: int | None, completed: boo
             found=str(step),
             wanted=f"a step from 1 to {fewest}",
         )
-    controller, evidence, verdicts = look.controller, look.evidence, look.verdicts
     found = tuple(
         _row(state, rollout, judged.of_unit(verdicts, rollout.lead), step=step, completed=completed)
         for rollout in chosen
     )
     result = min((row.result for row in found), key=_WORST_FIRST.index, default="no-rollout")
-    moving = any(rollout.phase in (Phase.PROGRESSING, Phase.PAUSED) for rollout in chosen)
-    if result in ("passed", "waiting") and moving and not (controller and controller.alive):
+    moving = any(rollout.phase in _ON_ITS_WAY for rollout in chosen)
+    if (result == "waiting" or (result == "passed" and moving)) and not (controller and controller.alive):
         result = "no-controller"
     leads = {rollout.lead for rollout in chosen}
     return Gate(
@@ -104,17 +105,27 @@ def gate(session: Session, lead: str | None, *, step: int | None, completed: boo
     )
 
 
-def _chosen(state: State, lead: str | None) -> tuple[Rollout, ...]:
-    """The named flag's rollout; else every one that moves or waits, and what the last release lost."""
+def _chosen(state: State, lead: str | None, judged_now: frozenset[str | None]) -> tuple[Rollout, ...]:
+    """The named flag's rollout; else each that moves, waits or is still judged, and what was lost since the release.
+
+    A take-back of before the newest release is told by that release's own gate, and holds up no other.
+    """
     if lead is not None:
         rollout = state.rollouts.get(state.flag(lead).rollout or lead)
         return (rollout,) if rollout is not None else ()
-    newest = next(reversed(state.releases), None)
+    newest = next(reversed(state.releases.values()), None)
     return tuple(
         rollout
         for rollout in state.rollouts.values()
-        if rollout.phase in (Phase.PROGRESSING, Phase.PAUSED) or (newest is not None and rollout.release == newest)
+        if rollout.phase in _ON_ITS_WAY
+        or rollout.lead in judged_now
+        or (newest is not None and rollout.release == newest.id)
+        or (rollout.phase is Phase.ROLLED_BACK and (newest is None or _left_at(rollout) >= newest.started_at))
     )
+
+
+def _left_at(rollout: Rollout) -> datetime:
+    return rollout.changed_at or rollout.entered_at
 
 
 def _row(

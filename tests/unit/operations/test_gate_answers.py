@@ -130,6 +130,18 @@ def test_what_was_taken_back_is_exit_three(play: Stage) -> None:
     watch = rolling(play)
     takeback.emergency(play.session(), None, None)
     assert asked(play, "hero") == ("taken-back", 3)
+    assert asked(play) == ("taken-back", 3), "whether it is named or not"
+    watch.leave("the test is over")
+
+
+def test_what_is_through_and_still_guarded_is_judged_by_the_gate_of_the_next_release_too(play: Stage) -> None:
+    watch = rolling(play)
+    play.plays(watch, 12, until=lambda: play.session().store.read().rollouts["hero"].phase == "completed")
+    play.plays(watch, 1)
+    assert asked(play) == ("passed", 0)
+    play.app.took_ms_with["hero"] = 2_000
+    play.plays(watch, 3, until=lambda: play.session().store.read().rollouts["hero"].phase != "completed")
+    assert asked(play)[1] in (1, 3)
     watch.leave("the test is over")
 
 
