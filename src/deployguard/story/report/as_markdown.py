@@ -6,7 +6,7 @@ from deployguard.plain import clean
 from deployguard.state import Phase
 from deployguard.story.explain import paragraph
 from deployguard.story.numbers import utc_stamp
-from deployguard.story.report.cells import by_people, command_cells, rollout_cells
+from deployguard.story.report.cells import COMMANDS, ROLLOUTS, by_people, command_cells, rollout_cells
 from deployguard.story.report.values import Outcome, Report, ReportAct, ReportRollout
 
 # What means something anywhere in a line. An underscore inside a word does not, and names are full of them.
@@ -67,7 +67,7 @@ def _commands_matter(report: Report) -> bool:
 
 
 def _commands(report: Report) -> list[str]:
-    lines = ["| command | ended | took |", "| --- | --- | ---: |"]
+    lines = [f"| {' | '.join(COMMANDS)} |", "| --- | --- | ---: |"]
     for run in report.commands:
         command, ended, took = command_cells(run)
         back = "rollback: " if run.kind == "rollback" else ""
@@ -76,7 +76,7 @@ def _commands(report: Report) -> list[str]:
 
 
 def _rollouts(rollouts: tuple[ReportRollout, ...]) -> list[str]:
-    lines = ["| rollout | now | step | state | users who saw it |", "| --- | ---: | ---: | --- | ---: |"]
+    lines = [f"| {' | '.join(ROLLOUTS)} |", "| --- | ---: | ---: | --- | ---: |"]
     for one in rollouts:
         name, share, step, state, users = map(escaped, rollout_cells(one))
         state = state.replace("taken back", "**taken back**", 1) if one.phase is Phase.ROLLED_BACK else state
