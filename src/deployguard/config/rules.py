@@ -1,8 +1,9 @@
-"""What no single value of a config shows: steps that rise, requirements that end."""
+"""What no single value of a config shows: steps that rise, requirements that end, durations with their unit."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from deployguard.config.condition import Unit
 from deployguard.config.issues import Issues, Path
 from deployguard.config.kinds import WRONG, Known
 from deployguard.config.metrics import FIELDS, VALUES, field_unit
@@ -10,6 +11,7 @@ from deployguard.config.units import format_percentage
 from deployguard.errors import Code
 
 Tree = dict[str, Any]
+_NGINX_SECONDS = ("request_time", "upstream_response_time")
 
 
 def section(tree: object, *path: str) -> Tree:
@@ -64,6 +66,17 @@ def steps_rise(steps: list[Any], tree: list[Any], path: Path, issues: Issues) ->
         elif not last and step.hold is None and "hold" not in section(tree[index]):
             wanted = f'how long it is held: "{share} for 24h"'
             issues.add(Code.WRONG_TYPE, (*path, index), "a step without a hold", wanted)
+
+
+def durations_have_units(source: Mapping[str, Any], path: Path, issues: Issues) -> None:
+    """A log's duration says whether it is seconds or milliseconds; nginx's own variables are known to be seconds."""
+    spelling = section(source, "fields").get("duration")
+    if not isinstance(spelling, str) or field_unit(spelling) is not Unit.NONE:
+        return
+    name = spelling.strip()
+    if source.get("format") == "json" or name not in _NGINX_SECONDS:
+        found = f'"{name}", a field without a unit'
+        issues.add(Code.UNIT_MISSING, (*path, "fields", "duration"), found, f'"{name} ms" or "{name} s"')
 
 
 def requirements_end(tree: Mapping[str, Any], _path: Path, issues: Issues) -> None:

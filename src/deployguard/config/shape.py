@@ -182,6 +182,7 @@ SOURCE = Fields(
         "environments": _ENVIRONMENTS,
     },
     parts.named(Source),
+    rule=rules.durations_have_units,
 )
 CHANNEL = Fields(
     "a channel for alerts, an object",

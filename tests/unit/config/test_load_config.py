@@ -323,6 +323,12 @@ REFUSED: list[tuple[dict[str, object], str, str, str]] = [
         '"prod"',
     ),
     (
+        {"sources": {"x": {"type": "accessLog", "path": "p", "format": "json", "fields": {"duration": "took"}}}},
+        "unit-missing",
+        "sources.x.fields.duration",
+        '"took ms" or "took s"',
+    ),
+    (
         {"sources": {"x": {"type": "accessLog", "path": "p", "fields": {"errorRate": "e"}}}},
         "wrong-type",
         "sources.x.fields.errorRate",
