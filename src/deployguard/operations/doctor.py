@@ -12,7 +12,8 @@ from deployguard.effects.webhook import SIGNED_BY, secret_fault
 from deployguard.errors import DeployguardError
 from deployguard.guard.values import Cause, SourceState, Verdict
 from deployguard.net import clock_offset
-from deployguard.operations import judged, plan, watching
+from deployguard.operations import plan, watching
+from deployguard.operations.judged import Look
 from deployguard.operations.values.upkeep import Findings
 from deployguard.rollout.plan import hold_ends
 from deployguard.session import Session
@@ -52,10 +53,10 @@ def _findings(session: Session) -> Iterator[Finding]:
     yield from _release(session, state, now)
     yield from _rollouts(session, state, now)
     yield from _checks(session, settings)
-    evidence, verdicts = judged.observe(session, state, settings, now)
-    for source in evidence.sources.values():
+    look = Look(session, state, now)
+    for source in look.evidence.sources.values():
         yield _source(session, settings, source)
-    yield from _unseen(settings, verdicts)
+    yield from _unseen(settings, look.verdicts)
     yield from _alerts(session, settings)
     yield from _clock(settings)
 

@@ -19,12 +19,15 @@ from deployguard.telemetry.metrics import MetricStore
 
 
 class Look:
-    """One look at an environment: its state, and what the triggers say of it now. What nobody asks for is not read."""
+    """One look at an environment: its state, or one that is about to be, and what the triggers say of it now.
 
-    def __init__(self, session: Session) -> None:
+    What nobody asks for is not read.
+    """
+
+    def __init__(self, session: Session, state: State | None = None, now: datetime | None = None) -> None:
         self.session = session
-        self.state = session.store.read()
-        self.now = session.clock()
+        self.state = session.store.read() if state is None else state
+        self.now = now or session.clock()
         self.settings = session.best_settings(self.state)
 
     @cached_property
@@ -44,22 +47,12 @@ class Look:
         units = guarded(self.state, self.settings, self.now)
         return judge(units, self.evidence, self.settings, self.state, self.now)
 
-
-def observe(
-    session: Session, state: State, settings: Environment, now: datetime
-) -> tuple[Evidence, tuple[Verdict, ...]]:
-    """The evidence as it stands, and every verdict on it."""
-    evidence = gather(session.metrics(read_only=True), state, settings, now)
-    return evidence, judge(guarded(state, settings, now), evidence, settings, state, now)
-
-
-def failing(session: Session, state: State, settings: Environment, key: str, now: datetime) -> Verdict | None:
-    """The verdict that fails for the flag's unit now, if one does. A rise waits for it."""
-    unit = state.flag(key).rollout or key
-    if not state.flag(unit).enabled:
-        return None  # what is off for everybody is not judged: nothing has to be read for it
-    _, verdicts = observe(session, state, settings, now)
-    return next((v for v in verdicts if v.unit == unit and v.verdict is Result.FAIL and v.holds), None)
+    def failing(self, key: str) -> Verdict | None:
+        """The verdict that fails for the flag's unit, if one does. A rise waits for it."""
+        unit = self.state.flag(key).rollout or key
+        if not self.state.flag(unit).enabled:
+            return None  # what is off for everybody is not judged: nothing has to be read for it
+        return next((v for v in of_unit(self.verdicts, unit) if v.verdict is Result.FAIL and v.holds), None)
 
 
 def of_unit(verdicts: Iterable[Verdict], unit: str) -> tuple[Verdict, ...]:

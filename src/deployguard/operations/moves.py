@@ -11,7 +11,8 @@ from deployguard.errors import Code, DeployguardError
 from deployguard.flags.dependencies import requirements
 from deployguard.flags.exchange import import_flags
 from deployguard.flags.reach import reach_because, reaches
-from deployguard.operations import aftermath, flags, judged, rows
+from deployguard.operations import aftermath, flags, rows
+from deployguard.operations.judged import Look
 from deployguard.operations.protocol import Ask
 from deployguard.operations.told import told
 from deployguard.operations.values.rollouts import FlagChange, Moved, Told
@@ -118,7 +119,7 @@ def _applied(session: Session, state: State, one: Move, now: datetime) -> Change
     up = one.kind is MoveKind.SET and (one.percentage or 0) > state.flag(one.flag).percentage
     fails = None
     if (up or one.kind is MoveKind.PROMOTE) and not one.force:
-        fails = judged.failing(session, state, session.best_settings(state), one.flag, now)
+        fails = Look(session, state, now).failing(one.flag)
     if fails is None:
         return apply(state, one, now)
     why = Evidenced(trigger=fails.trigger, verdict=to_json(fails))

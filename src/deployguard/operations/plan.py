@@ -10,7 +10,8 @@ from deployguard.effects.commands import child_environment, found
 from deployguard.errors import Code, DeployguardError, Offer, fail
 from deployguard.flags.dependencies import requirements
 from deployguard.guard.values import Cause, CheckRound, Verdict
-from deployguard.operations import flags, judged, rows
+from deployguard.operations import flags, rows
+from deployguard.operations.judged import Look
 from deployguard.operations.protocol import DeployAsk
 from deployguard.operations.values.releases import DeployPlan, PlannedCommand, Unseen
 from deployguard.operations.values.rollouts import PlannedStep, RolloutPlan, RolloutPlans
@@ -74,7 +75,6 @@ def plan_deploy(session: Session, ask: DeployAsk) -> DeployPlan:
     checks = probe_all(tuple(settings.checks.values()), settings.base_url, session.clock, mask=session.masker.mask)
     env = child_environment(session.environ, settings.name, ask.version)
     commands = tuple(_command(session, command, env) for command in settings.deploy)
-    _, verdicts = judged.observe(session, state, settings, now)
     return DeployPlan(
         environment=session.environment,
         base_url=session.masker.mask(settings.base_url),
@@ -92,7 +92,7 @@ def plan_deploy(session: Session, ask: DeployAsk) -> DeployPlan:
             if rollout.phase.live and rollout.lead not in retried
         ),
         off=off_rows(state, settings, definitions, retried, now),
-        unseen=unseen(settings, verdicts),
+        unseen=unseen(settings, Look(session, state, now).verdicts),
         problems=_problems(commands, checks),
     )
 

@@ -37,13 +37,17 @@ def output_of(report: Path, number: int) -> Path:
 
 def build(session: Session, release_id: str) -> Report:
     """The report as of now, also of a release that runs. Raises `usage` for one that never was."""
+    return _built(session, release_id)[1]
+
+
+def _built(session: Session, release_id: str) -> tuple[Release, Report]:
     state = session.store.read()
     release = _release(session, state, release_id)
     lease = read_lease(session.state_dir, session.environment) if release.runs else None
     now_running = lease.left(release) if lease is not None else None
     if now_running is not None:
         release = replace(release, commands=(*release.commands, now_running))
-    return build_report(release, _events_since(session, release), state, session.clock())
+    return release, build_report(release, _events_since(session, release), state, session.clock())
 
 
 def _release(session: Session, state: State, release_id: str) -> Release:
@@ -85,9 +89,7 @@ def _events_since(session: Session, release: Release) -> tuple[Event, ...]:
 
 def write(session: Session, release_id: str) -> Path:
     """The report as JSON and as a page, each replaced whole. Raises OSError where the folder cannot be written."""
-    state = session.store.read()
-    release = _release(session, state, release_id)
-    report = build_report(release, _events_since(session, release), state, session.clock())
+    release, report = _built(session, release_id)
     path = path_of(session, release)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     ending = f".{os.getpid()}"

@@ -4,9 +4,7 @@ from datetime import datetime
 
 from deployguard.config.build import command_from_json
 from deployguard.config.units import format_percentage
-from deployguard.config.values import Flag
 from deployguard.errors import Code, DeployguardError
-from deployguard.flags.definitions import definitions
 from deployguard.operations import aftermath, left_behind, rows
 from deployguard.operations.protocol import DeployWatch
 from deployguard.operations.values.status import FlagRow
@@ -42,7 +40,9 @@ def emergency(session: Session, by: str | None, reason: str | None, watch: Deplo
     permanent: list[str] = []
 
     def decide(state: State, now: datetime) -> Change:
-        permanent[:] = [key for key, flag in _definitions(session, state).items() if flag.permanent]
+        # Neither the file nor the state may have a readable config: then nothing is permanent and every flag goes.
+        known = session.definitions(state) if session.settings_if_any(state) is not None else {}
+        permanent[:] = [key for key, flag in known.items() if flag.permanent]
         running = state.running_release()
         change = ask_to_stop(state, running.id, actor) if running else Change(state=state)
         move = Move(kind=MoveKind.EMERGENCY, actor=actor, reason=reason, left_on=tuple(permanent))
@@ -69,12 +69,6 @@ def emergency(session: Session, by: str | None, reason: str | None, watch: Deplo
         rollback_commands=_rollback_commands(session, after),
         notes=tuple(notes),
     )
-
-
-def _definitions(session: Session, state: State) -> dict[str, Flag]:
-    """Neither the file nor the state may have a readable config: then nothing is permanent and every flag goes."""
-    settings = session.settings_if_any(state)
-    return definitions(settings.flags, state) if settings is not None else {}
 
 
 def undo(session: Session, rollback_id: str | None, *, force: bool, by: str | None, reason: str | None) -> Undone:
@@ -136,7 +130,7 @@ def _left_on(session: Session, state: State, permanent: tuple[str, ...], now: da
     settings = session.settings_if_any(state)
     if settings is None:
         return ()
-    known = definitions(settings.flags, state)
+    known = session.definitions(state)
     return tuple(rows.flag_row(state, settings, known, key, now) for key in permanent if state.flag(key).enabled)
 
 

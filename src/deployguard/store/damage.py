@@ -21,10 +21,10 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One line of `state verify` or `doctor`: ok, to mend or to know. `mend` says what to do, `command` what to type."""
+    """One line of `state verify` or `doctor`. `mend` says what to do, `command` what to type."""
 
     subject: str
-    level: str
+    level: str  # ok, mend, know
     found: str
     mend: str | None = None
     command: str | None = None

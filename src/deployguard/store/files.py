@@ -91,24 +91,24 @@ class FileStore:
 
     def events(self, *, after: int = 0, newest_first: bool = False) -> Iterator[Event]:
         """The events behind number `after`; those of the last commit also where the log lacks them yet."""
+        if after and not newest_first:
+            yield from reversed(tuple(self.events(after=after, newest_first=True)))
+            return
         document, end = self._read()
         pending = [event for event in map(unseal, document.pending) if event.seq > after]
+        oldest = pending[0].seq if pending else None
         if newest_first:
             yield from reversed(pending)
-            oldest = pending[0].seq if pending else None
-            for event in self._log.backwards(after, end.good):
-                if oldest is None or event.seq < oldest:
-                    yield event
-            return
-        last = after
-        for event in self._log.forwards(after, end.good):
-            last = event.seq
-            yield event
-        yield from (event for event in pending if event.seq > last)
+        for event in self._log.backwards(after, end.good) if newest_first else self._log.forwards(end.good):
+            if oldest is None or event.seq < oldest:
+                yield event
+        if not newest_first:
+            yield from pending
 
     def event(self, seq: int) -> Event | None:
         """The event with this number, or None."""
-        return next((event for event in self.events(after=seq - 1) if event.seq == seq), None) if seq > 0 else None
+        found = next((event for event in self.events(newest_first=True) if event.seq <= seq), None)
+        return found if found is not None and found.seq == seq else None
 
     def copy(self) -> tuple[bytes, bytes]:
         """The document and the whole log that belongs to it, as bytes. The caller holds the lock."""

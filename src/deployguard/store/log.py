@@ -1,8 +1,8 @@
-"""`audit.jsonl`, read: forwards, backwards from the end, and one event by its number.
+"""`audit.jsonl`, read: forwards from its beginning, or backwards from its end.
 
-Numbers rise from line to line, so an event is found by halving the file; nothing here costs more because the history
-is long. The last line may be cut where a process died while it appended: the document's pending events cover it, so it
-is passed over.
+Numbers rise from line to line, and what is asked for by its number is new: it is looked for from the end, so nothing
+that a command asks costs more because the history is long. The last line may be cut where a process died while it
+appended: the document's pending events cover it, so it is passed over.
 """
 
 import contextlib
@@ -86,28 +86,24 @@ class AuditLog:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def forwards(self, after: int, end: int) -> Iterator[Event]:
-        """The events behind number `after` that stand before byte `end`, oldest first.
-
-        Raises `chain-broken` at a line that is not what was written.
-        """
+    def forwards(self, end: int) -> Iterator[Event]:
+        """The events before byte `end`, oldest first. Raises `chain-broken` at a line that is not what was written."""
         with open_log(self._path) as fd:
             if fd is None:
                 return
-            offset, last = self._behind(fd, after, end), 0
+            offset, last = 0, 0
             with os.fdopen(os.dup(fd), "rb") as file:
-                file.seek(offset)
+                file.seek(0)
                 while offset < end:
                     line = file.readline()
                     event = self._event(line, offset)
                     if event.seq <= last:
                         raise self._broken(offset, f"event {event.seq} stands behind event {last}")
                     offset, last = offset + len(line), event.seq
-                    if event.seq > after:
-                        yield event
+                    yield event
 
     def backwards(self, after: int, end: int) -> Iterator[Event]:
-        """The same, newest first, read from the end in blocks."""
+        """Those behind number `after`, newest first, read from the end in blocks."""
         with open_log(self._path) as fd:
             if fd is None:
                 return
@@ -120,21 +116,6 @@ class AuditLog:
                 if event.seq <= after:
                     return
                 yield event
-
-    def _behind(self, fd: int, after: int, end: int) -> int:
-        """Where a line begins that is not behind event `after + 1`: halve until a block is left."""
-        low, high = 0, end
-        if after <= 0:
-            return low
-        while high - low > BLOCK:
-            start, line = _line_behind(fd, (low + high) // 2, end)
-            if start >= high:
-                break
-            if self._event(line, start).seq <= after:
-                low = start
-            else:
-                high = start
-        return low
 
     def _event(self, line: bytes, offset: int) -> Event:
         try:
@@ -152,26 +133,6 @@ class AuditLog:
             now="nothing was changed; the flags are as state.json says",
             next=(Offer(f"deployguard state verify --env {self._path.parent.name}"),),
         )
-
-
-def _line_behind(fd: int, offset: int, end: int) -> tuple[int, bytes]:
-    """The first line that begins behind `offset`, and where; (end, nothing) where none does."""
-    start = None
-    buffer, position = b"", offset
-    while position < end:
-        block = os.pread(fd, min(BLOCK, end - position), position)
-        position += len(block)
-        buffer += block
-        if start is None:
-            found = buffer.find(b"\n")
-            if found < 0:
-                continue
-            start = offset + found + 1
-            buffer = buffer[found + 1 :]
-        found = buffer.find(b"\n")
-        if found >= 0:
-            return start, buffer[:found]
-    return end, b""
 
 
 def _lines_backwards(fd: int, end: int) -> Iterator[tuple[int, bytes]]:
