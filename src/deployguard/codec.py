@@ -139,6 +139,14 @@ def loads(cls: type[T], text: bytes) -> T:
     return result
 
 
+def foreign(text: str | bytes) -> Any:
+    """JSON from outside, as it is. Raises ValueError whatever is wrong with it, a nesting without end too."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("JSON that nests too deep") from None
+
+
 def canonical(data: object) -> bytes:
     """JSON with sorted keys and no spaces: what is hashed."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -115,6 +115,15 @@ def test_each_error_has_its_code_and_says_what_was_found_and_wanted(
     assert dg.config.read_bytes() == before
 
 
+def test_json_that_nests_too_deep_is_refused_like_any_that_is_wrong(dg: Folder) -> None:
+    (dg.path / "deep.json").write_text("[" * 100_000 + "]" * 100_000)
+    error = dg.error("feature-flags", "import", "deep.json", code=2)
+    assert (error["code"], error["where"], error["found"]) == ("syntax", "deep.json", "JSON that nests too deep")
+    dg("feature-flags", "evaluate", "checkout", "--user", "u", "--attribute", "a=" + "[" * 20_000)
+    (dg.path / "package.json").write_text("[" * 100_000)
+    assert dg.error("init", "--force", "--npm", code=2)["found"] == "JSON that nests too deep"
+
+
 def test_a_gate_does_not_wait_for_a_step_that_never_comes(dg: Folder) -> None:
     dg("rollout", "start", "homepage")
     error = dg.error("gate", "homepage", "--step", "9", code=2)

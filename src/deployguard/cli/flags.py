@@ -1,6 +1,5 @@
 """`feature-flags`: what there is, who gets it, and changing it."""
 
-import json
 import sys
 from collections.abc import Iterator
 from io import TextIOWrapper
@@ -24,6 +23,7 @@ from deployguard.cli.words import (
     says,
     standard_input,
 )
+from deployguard.codec import foreign
 from deployguard.errors import Code, fail, unknown, usage
 from deployguard.plain import plain_line
 
@@ -181,7 +181,7 @@ def import_(
 ) -> None:
     text = standard_input("argument FILE").read() if file == "-" else read_text(file, "argument FILE")
     try:
-        data = json.loads(text)
+        data = foreign(text)
     except ValueError as error:
         raise fail(
             Code.SYNTAX,

@@ -1,6 +1,5 @@
 """Words of the line to values: percentages, durations, attributes. Each error names the option and what was found."""
 
-import json
 import math
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from typing import IO, Annotated, Any, TextIO
 
 import typer
 
+from deployguard.codec import foreign
 from deployguard.config.units import parse_duration, parse_percentage
 from deployguard.errors import Code, fail, usage
 
@@ -103,7 +103,7 @@ def attributes(pairs: Iterable[str]) -> dict[str, object]:
 def _literal(text: str) -> object:
     """A number, true or false as what it is; everything else, NaN and infinities too, is text."""
     try:
-        found = json.loads(text)
+        found = foreign(text)
     except ValueError:
         return text
     return found if isinstance(found, int | float) and math.isfinite(found) else text

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from deployguard.codec import foreign
 from deployguard.config.build import config_from_document
 from deployguard.config.defaults import NPM_SCRIPTS, default_config
 from deployguard.config.schema import schema
@@ -101,7 +102,7 @@ def _ignore_state(file: Path) -> bool:
 def _write_scripts(package: Path) -> tuple[str, str]:
     """Add our scripts to package.json, keeping its other keys in their order and those scripts that are there."""
     try:
-        document = json.loads(package.read_text(encoding="utf-8"))
+        document = foreign(package.read_text(encoding="utf-8"))
         scripts = document.setdefault("scripts", {})
         new = {name: command for name, command in NPM_SCRIPTS.items() if name not in scripts}
         scripts.update(new)

@@ -23,7 +23,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn
 
-from deployguard.codec import JSON
+from deployguard.codec import JSON, foreign
 from deployguard.errors import Code, DeployguardError, fail
 from deployguard.state import Actor, Draft, State
 from deployguard.store import damage
@@ -157,6 +157,16 @@ def _unpack(source: Path, file: BinaryIO, to: Layout) -> None:
     to.home.mkdir(mode=FOLDER_MODE)
     to.reports.mkdir(mode=FOLDER_MODE)
     try:
+        if not tarfile.is_tarfile(file):
+            raise fail(
+                Code.USAGE,
+                "this is no backup",
+                where=str(source),
+                found="a file that is no tar",
+                wanted="what state backup wrote",
+                now="nothing was changed",
+            )
+        file.seek(0)
         with tarfile.open(fileobj=file) as tar:
             manifest = _manifest(tar, source, to.environment)
             for name, digest in manifest["files"].items():
@@ -167,8 +177,8 @@ def _unpack(source: Path, file: BinaryIO, to: Layout) -> None:
                 if hashlib.sha256(content).hexdigest() != digest:
                     _refuse(source, f"{name}, which is not as it was saved")
                 write_synced(to.home / name, content, exclusive=True)
-    except (tarfile.TarError, KeyError, ValueError, AttributeError, EOFError) as error:
-        _refuse(source, f"no backup of ours: {error}")
+    except (tarfile.TarError, KeyError, ValueError, AttributeError, EOFError):
+        _refuse(source, "no backup of ours, or a part of one")
     wrong = [finding for finding in verify(to.folder, to.environment) if not finding.ok]
     if wrong:
         _refuse(source, f"a state that does not verify: {wrong[0].found}")
@@ -179,7 +189,7 @@ def _manifest(tar: tarfile.TarFile, source: Path, environment: str) -> JSON:
     file = tar.extractfile(first) if first is not None else None
     if first is None or file is None or PurePosixPath(first.name).name != _MANIFEST:
         _refuse(source, "no manifest at its beginning")
-    manifest: JSON = json.loads(file.read())
+    manifest: JSON = foreign(file.read())
     if manifest["environment"] != environment:
         _refuse(source, f"the state of {manifest['environment']}")
     if manifest["format"] > FORMAT:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from deployguard.codec import foreign
 from deployguard.config.condition import Condition, Op, matches
 from deployguard.net import Why
 from deployguard.plain import plain_line, shortened
@@ -50,8 +51,8 @@ class Answer:
     @cached_property
     def document(self) -> Any:
         try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
+            return foreign(self.body)
+        except ValueError:
             return NO_JSON
 
     def value(self, name: str) -> object:

@@ -212,7 +212,8 @@ def repacked(source: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
             "no backup of ours",
         ),
         (lambda tar: tar.write_bytes(tar.read_bytes()[:700]) and tar, "no backup of ours"),
-        (lambda tar: tar.write_bytes(b"not a tar at all") and tar, "no backup of ours"),
+        (lambda tar: tar.write_bytes(b"not a tar at all") and tar, "a file that is no tar"),
+        (lambda tar: repacked(tar, "manifest.json", lambda _: b"[" * 100_000), "no backup of ours"),
     ],
 )
 def test_a_backup_that_cannot_be_trusted_changes_nothing(
@@ -222,7 +223,7 @@ def test_a_backup_that_cannot_be_trusted_changes_nothing(
     before = {path: path.read_bytes() for path in lived.layout.home.rglob("*") if path.is_file()}
     with pytest.raises(DeployguardError) as refused:
         restore(lived.layout.folder, "prod", tar, ACTOR, None, NOW)
-    assert refused.value.problem.code is Code.STATE_DAMAGED
+    assert refused.value.problem.code is (Code.USAGE if found == "a file that is no tar" else Code.STATE_DAMAGED)
     assert (refused.value.problem.found or "").startswith(found)
     after = {path: path.read_bytes() for path in lived.layout.home.rglob("*") if path.is_file()}
     assert {path: raw for path, raw in after.items() if path.suffix not in (".lock", ".owner")} == {
