@@ -58,7 +58,10 @@ def wait_at_gate(
         left = (timeout - took).total_seconds()
         if left <= 0:
             longer = round(max(took * 2, SOONEST_AGAIN).total_seconds() / 60)
-            again = Offer(f"deployguard gate --env {found.environment} --timeout {longer}m")
+            asked = f" {lead}" if lead else ""
+            asked += f" --step {step}" if step is not None else ""
+            asked += " --completed" if completed else ""
+            again = Offer(f"deployguard gate{asked} --env {found.environment} --timeout {longer}m")
             return replace(found, result="timed-out", exit_code=_EXITS["timed-out"], took=took, next=(again,))
         if not told:
             on_wait(found, began + timeout)

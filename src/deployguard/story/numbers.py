@@ -130,6 +130,11 @@ def count_words(count: int) -> str:
     return f"{count:,}"
 
 
+def out_of_words(count: int, needed: int) -> str:
+    """`41 of 50` while some are missing, for a trigger that fails before it has them all too; then the count alone."""
+    return f"{count_words(count)} of {count_words(needed)}" if 0 < count < needed else count_words(count)
+
+
 def counted(count: int, one: str, many: str | None = None) -> str:
     """`1 trigger`, `1,204 requests`."""
     return f"{count_words(count)} {one if count == 1 else many or f'{one}s'}"

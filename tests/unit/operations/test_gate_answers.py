@@ -83,14 +83,15 @@ def test_too_little_data_waits_until_the_time_is_over(play: Stage) -> None:
     told: list[tuple[Gate, datetime]] = []
     found = wait_at_gate(
         Local(play.session()),
-        None,
+        "hero",
         step=None,
-        completed=False,
+        completed=True,
         timeout=timedelta(seconds=20),
         sleep=sleep,
         on_wait=lambda view, until: told.append((view, until)),
     )
     assert (found.result, found.exit_code) == ("timed-out", 4)
+    assert [offer.command for offer in found.next] == ["deployguard gate hero --completed --env prod --timeout 15m"]
     assert sum(waited) == pytest.approx(20)
     ((said, until),) = told
     assert said.rollouts[0].detail is not None, "for what"

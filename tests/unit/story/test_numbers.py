@@ -148,3 +148,8 @@ def test_a_shown_value_is_never_on_the_other_side_of_its_limit(value: float, lim
     shown = float(numbers.number_words(value, limit).replace(",", ""))
     if abs(value - limit) > 1e-6 * max(1, limit):
         assert (shown > limit, shown < limit) == (value > limit, value < limit)
+
+
+def test_samples_are_shown_against_those_that_are_wanted_until_they_are_there() -> None:
+    said = [numbers.out_of_words(count, 1_200) for count in (0, 4, 1_199, 1_200, 5_000)]
+    assert said == ["0", "4 of 1,200", "1,199 of 1,200", "1,200", "5,000"]

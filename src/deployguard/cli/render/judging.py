@@ -18,6 +18,7 @@ from deployguard.story.numbers import (
     count_words,
     duration_words,
     latency_words,
+    out_of_words,
     percent,
     time_of_day,
 )
@@ -242,8 +243,7 @@ def _verdicts(view: Round, page: Page) -> None:
         unit = page.t(page.sign(sign), " ", one.flag_id or one.unit or "everything")
         rule = rule_parts(one.rule)
         limit = f"{rule.op} {rule.limit}" if rule else one.rule
-        short = one.verdict == "inconclusive" and 0 < one.samples < one.needed
-        samples = f"{count_words(one.samples)} of {count_words(one.needed)}" if short else count_words(one.samples)
+        samples = out_of_words(one.samples, one.needed)
         value = (value_words(one), _VERDICT_STYLE.get(one.verdict, ""))
         rows.append([unit, one.trigger, WHOSE[one.population], value, limit, samples])
     columns = [

@@ -14,7 +14,15 @@ from deployguard.cli.render.watcher import watched_line
 from deployguard.config.units import format_percentage, percentage_number
 from deployguard.errors import Offer
 from deployguard.story.headline import ways_back
-from deployguard.story.numbers import count_words, counted, duration_words, hold_words, left_words, time_of_day
+from deployguard.story.numbers import (
+    count_words,
+    counted,
+    duration_words,
+    hold_words,
+    left_words,
+    out_of_words,
+    time_of_day,
+)
 
 if TYPE_CHECKING:
     from deployguard.operations.values.rollouts import RolloutRow, RolloutsStatus, TriggerLine
@@ -127,8 +135,7 @@ def _restart(row: RolloutRow, now: datetime, page: Page) -> str:
 def _table_row(line: TriggerLine, page: Page, *, has_users: bool) -> list[Text]:
     sign = symbols.NONE if not line.holds and line.verdict == "inconclusive" else symbols.OF_VERDICT[line.verdict]
     style = {"fail": "bold red", "inconclusive": "yellow"}.get(line.verdict, "")
-    short = line.verdict == "inconclusive" and line.needed and 0 < line.samples < line.needed
-    samples = f"{count_words(line.samples)} of {line.needed}" if short else count_words(line.samples)
+    samples = out_of_words(line.samples, line.needed)
     shadow = " (shadow)" if line.shadow else ""
     cells = [page.t(page.sign(sign), " ", line.trigger, (shadow, "dim"))]
     if has_users:
