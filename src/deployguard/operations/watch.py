@@ -69,7 +69,7 @@ class Watch:
     def _acquire(self) -> bool:
         session = self._session
         try:
-            return self._lock.acquire(name=watcher_name(), via=self._via, at=session.clock())
+            return self._lock.acquire(watcher_name(), self._via, at=session.clock(), interval=self._interval)
         except OSError as error:
             raise unwritable(session.store.layout, error) from error
 

@@ -110,8 +110,11 @@ class ControllerLock:
         """Counts up with each holder; 0 without the lock."""
         return self._info.fence if self._info else 0
 
-    def acquire(self, name: str, via: str, *, at: datetime | None = None) -> bool:
-        """Take the lock without waiting; taking it counts as a tick. False: another has it. Raises OSError."""
+    def acquire(self, name: str, via: str, *, at: datetime | None = None, interval: timedelta = FIRST_INTERVAL) -> bool:
+        """Take the lock without waiting; taking it counts as a tick. False: another has it. Raises OSError.
+
+        A round that never succeeds must not count as watching for long, however rarely the holder means to tick.
+        """
         if self._lock.mine:
             return True
         if not self._lock.take(self._layout):
@@ -125,7 +128,7 @@ class ControllerLock:
             via=via[:100],
             since=now,
             last_tick_at=now,
-            interval=FIRST_INTERVAL,
+            interval=min(interval, FIRST_INTERVAL),
             fence=max(self.fence, self.previous.fence if self.previous else 0) + 1,
         )
         try:
