@@ -19,7 +19,7 @@ from deployguard.flags.evaluate import compile_flags
 from deployguard.guard.values import CheckRound, Population, Question, Questions, RoundsQuestion, SampleKind
 from deployguard.state import FlagState
 from deployguard.telemetry.batch import Batch
-from deployguard.telemetry.exposer import Exposer
+from deployguard.telemetry.exposer import Exposer, Step
 from deployguard.telemetry.metrics import MetricStore
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
@@ -41,7 +41,8 @@ SETTINGS = Environment(
 
 def exposer() -> Exposer:
     rules = compile_flags({"f": Flag(key="f")}, {"f": FlagState(enabled=True, percentage=3_000, seed="f")})
-    return Exposer(rules, {"f": SINCE}, retention=2 * DAYS * DAY, revision=1)
+    steps = {"f": Step(SINCE, SINCE, 3_000)}
+    return Exposer(rules, {"f": SINCE}, steps, retention=2 * DAYS * DAY, revision=1)
 
 
 def add_samples(metrics: MetricStore, since: datetime, until: datetime, every: timedelta) -> None:
