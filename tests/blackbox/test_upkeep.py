@@ -139,3 +139,16 @@ def bound(folder: Folder, *words: str, code: int) -> "subprocess.CompletedProces
     )
     assert ran.returncode == code, ran
     return ran
+
+
+def test_after_a_target_the_offer_shows_whom_it_means(dg: Folder) -> None:
+    ran = dg("feature-flags", "target", "checkout", "--allow-group", "staff")
+    assert "next: deployguard feature-flags show checkout --env prod" in ran.err
+
+
+def test_a_restore_names_the_file_and_the_revision_that_it_made(dg: Folder) -> None:
+    dg("feature-flags", "set", "checkout", "25")
+    dg("state", "backup", "b.tar")
+    dg("feature-flags", "set", "checkout", "50")
+    said = " ".join(dg("state", "restore", "b.tar").out.split())
+    assert "prod stands as in b.tar again, now at revision 3; what stood there was set aside" in said

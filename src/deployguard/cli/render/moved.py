@@ -61,6 +61,8 @@ def _offers(view: Moved) -> list[Offer]:
         return [Offer(f"deployguard watch --env {env}", "live view, acts while it runs")]
     if view.rollout is not None and view.rollout.phase == "paused":
         return [Offer(f"deployguard rollout resume {view.rollout.rollout} --env {env}", "when it may go on")]
+    if view.move == "target":
+        return [Offer(f"deployguard feature-flags show {flag} --env {env}", "who is meant now")]
     return [Offer(f"deployguard feature-flags status --env {env}")]
 
 

@@ -96,7 +96,8 @@ def backup(view: Backup, page: Page) -> None:
 def restored(view: Backup, page: Page) -> None:
     page.sentence(
         symbols.PASS,
-        f"{view.environment} is at revision {view.revision} again, from {view.file}; what stood there was set aside",
+        f"{view.environment} stands as in {view.file} again, now at revision {view.revision}; what stood there was set "
+        "aside",
     )
     page.next([Offer(f"deployguard state verify --env {view.environment}")])
 
