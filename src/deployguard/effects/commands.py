@@ -155,16 +155,7 @@ def run_command(
             ended = run.until_end(began, command.timeout, should_stop)
         finally:
             run.close()
-    code = process.returncode
-    ended_by = signal.Signals(-code).name if code is not None and code < 0 else None
-    return Finished(
-        exit_code=code if code is not None and code >= 0 else None,
-        signal=ended_by,
-        error=ended,
-        duration_ms=round((monotonic() - began) * 1000),
-        last_line=quoted(run.last_line) if run.last_line else None,
-        kept_error=run.kept.error,
-    )
+    return run.finished(ended, began)
 
 
 class _Run:
@@ -186,6 +177,18 @@ class _Run:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._pipe, selectors.EVENT_READ)
         self._open = True
+
+    def finished(self, ended: str | None, began: float) -> Finished:
+        """How it went, once it is over. `ended` says why it was ended early."""
+        code = self._process.returncode
+        return Finished(
+            exit_code=code if code is not None and code >= 0 else None,
+            signal=signal.Signals(-code).name if code is not None and code < 0 else None,
+            error=ended,
+            duration_ms=round((monotonic() - began) * 1000),
+            last_line=quoted(self.last_line) if self.last_line else None,
+            kept_error=self.kept.error,
+        )
 
     def until_end(self, began: float, timeout: timedelta, should_stop: Callable[[], str | None]) -> str | None:
         """Stream until the process has ended; answers why it was ended early, if it was."""
