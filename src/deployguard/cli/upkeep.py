@@ -8,8 +8,7 @@ import typer
 from deployguard.cli.app import Group, single
 from deployguard.cli.context import run
 from deployguard.cli.words import By, Reason, says
-
-CHAIN_BROKEN = 5
+from deployguard.errors import EXIT_CODES, Code
 
 
 def init(
@@ -43,7 +42,7 @@ def verify() -> None:
     from deployguard.cli.render.upkeep import verified
 
     found = run().operations(lenient=True).verify()
-    run().emit(found, exit_code=CHAIN_BROKEN if found.to_mend else 0, view=verified)
+    run().emit(found, exit_code=EXIT_CODES[Code.CHAIN_BROKEN] if found.to_mend else 0, view=verified)
 
 
 @state.add("backup", "A consistent copy of one environment as a tar file.")

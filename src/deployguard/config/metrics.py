@@ -34,6 +34,7 @@ GUARDED = ("errorRate", "responseTime", "lcp", "inp", "cls", "fcp", "ttfb", "fid
 COUNTING = ("rate", "count")  # a second; a window. Their numbers have no unit
 EXPECTED = ("status", "body", "json", "responseTime")
 """What an answer of a probe has: `json` is followed by the path of a field."""
+NGINX_SECONDS = ("request_time", "upstream_response_time")
 FIELDS = ("time", "path", "method", "status", "duration", "user", "country", "region")
 """What a source's `fields` names of a request; any other name there is a metric of the source's own."""
 
@@ -45,6 +46,12 @@ def field_unit(spelling: str) -> Unit | None:
         return None
     known = {"": Unit.NONE, "%": Unit.PERCENT} | dict.fromkeys(("ms", "s", "m", "h", "d"), Unit.MILLISECONDS)
     return known.get(unit.strip())
+
+
+def lacks_unit(log_format: str, spelling: str) -> bool:
+    """Whether a log's duration may be seconds or milliseconds for all that is said. nginx's own are known: seconds."""
+    known = log_format != "json" and spelling.strip().removeprefix("$") in NGINX_SECONDS
+    return field_unit(spelling) is Unit.NONE and not known
 
 
 def default_min_samples(name: str, function: str | None) -> int:

@@ -3,15 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deployguard.config.condition import Unit
 from deployguard.config.issues import Issues, Path
 from deployguard.config.kinds import WRONG, Known
-from deployguard.config.metrics import FIELDS, VALUES, field_unit
+from deployguard.config.metrics import FIELDS, VALUES, field_unit, lacks_unit
 from deployguard.config.units import format_percentage
 from deployguard.errors import Code
 
 Tree = dict[str, Any]
-_NGINX_SECONDS = ("request_time", "upstream_response_time")
 
 
 def section(tree: object, *path: str) -> Tree:
@@ -69,12 +67,10 @@ def steps_rise(steps: list[Any], tree: list[Any], path: Path, issues: Issues) ->
 
 
 def durations_have_units(source: Mapping[str, Any], path: Path, issues: Issues) -> None:
-    """A log's duration says whether it is seconds or milliseconds; nginx's own variables are known to be seconds."""
+    """A log's duration says whether it is seconds or milliseconds."""
     spelling = section(source, "fields").get("duration")
-    if not isinstance(spelling, str) or field_unit(spelling) is not Unit.NONE:
-        return
-    name = spelling.strip()
-    if source.get("format") == "json" or name not in _NGINX_SECONDS:
+    if isinstance(spelling, str) and lacks_unit(source.get("format", ""), spelling):
+        name = spelling.strip()
         found = f'"{name}", a field without a unit'
         issues.add(Code.UNIT_MISSING, (*path, "fields", "duration"), found, f'"{name} ms" or "{name} s"')
 

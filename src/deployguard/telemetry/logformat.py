@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from deployguard.config.metrics import NGINX_SECONDS
 from deployguard.config.values import Source
 from deployguard.telemetry.cache import Remembered
 from deployguard.telemetry.lines import (
@@ -184,7 +185,7 @@ def _request(raw: bytes) -> str | None:
 
 def _seconds(variable: str | None, field: Field | None) -> Callable[[bytes], float | None]:
     """Milliseconds. An upstream's time may be several, one a server that was asked: all of them were waited for."""
-    if field is not None and not field[1] and variable not in ("request_time", "upstream_response_time"):
+    if field is not None and not field[1] and variable not in NGINX_SECONDS:
         raise FormatError(f'fields.duration "{field[0]}" has no unit: "{field[0]} ms" or "{field[0]} s"')
     scale = factor(field) if field is not None and field[1] else 1000.0
 

@@ -650,3 +650,10 @@ def test_a_config_in_order_imports_neither_yaml_nor_what_points_at_errors(tmp_pa
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("spelling", ["$request_time", "request_time", "upstream_response_time", "took s"])
+def test_a_duration_that_nginx_counts_in_seconds_needs_no_unit(tmp_path: Path, spelling: str) -> None:
+    source = {"type": "accessLog", "path": "p", "format": "$msec $status $took $request_time", "fields": {}}
+    file = written(tmp_path, small(sources={"x": source | {"fields": {"duration": spelling}}}))
+    assert load_config(file, {}).environments["prod"].sources["x"].fields == {"duration": spelling}
