@@ -120,8 +120,11 @@ def test_json_that_nests_too_deep_is_refused_like_any_that_is_wrong(dg: Folder) 
     error = dg.error("feature-flags", "import", "deep.json", code=2)
     assert (error["code"], error["where"], error["found"]) == ("syntax", "deep.json", "JSON that nests too deep")
     dg("feature-flags", "evaluate", "checkout", "--user", "u", "--attribute", "a=" + "[" * 20_000)
+    before = dg.config.read_bytes()
     (dg.path / "package.json").write_text("[" * 100_000)
     assert dg.error("init", "--force", "--npm", code=2)["found"] == "JSON that nests too deep"
+    assert dg.config.read_bytes() == before, "a refusal has written nothing"
+    assert not (dg.path / ".gitignore").exists()
 
 
 def test_a_gate_does_not_wait_for_a_step_that_never_comes(dg: Folder) -> None:

@@ -14,6 +14,15 @@ def test_a_failed_deploy_is_said_though_no_rollout_can_fail(live: Folder, site: 
     assert live.json("gate")["warnings"][0].startswith("release r-1")
 
 
+def test_a_take_back_counts_for_the_release_that_it_came_after(live: Folder) -> None:
+    live("deploy", "prod", "--yes", "--version", "1.0.0")
+    live("deploy", "prod", "--yes", "--version", "1.0.1")
+    live("rollback", "emergency")
+    assert live("gate", code=3).out.count("taken back") >= 2, "the newest release started nothing, and lost it all"
+    live("deploy", "prod", "--yes", "--version", "1.0.2")
+    assert "there is no rollout" in live("gate").out, "what was lost before holds up no later release"
+
+
 def test_it_says_at_once_for_what_it_waits_and_who_watches(live: Folder) -> None:
     live("rollout", "start", "homepage")
     live("watch", "--once", "--interval", "5m")

@@ -53,6 +53,7 @@ def _written(folder: Path, *, url: str | None, npm: bool, force: bool) -> Initia
     document = json.loads(text)
     config = config_from_document(document, os.environ, lenient=True)
     environments = tuple(config.environments.values())
+    scripts = [_write_scripts(package)] if npm else []  # first, as it may be refused
     if not target.exists() or force:
         _write(target, text)
         first = environments[0]
@@ -62,11 +63,9 @@ def _written(folder: Path, *, url: str | None, npm: bool, force: bool) -> Initia
         wrote.append((SCHEMA, "your editor completes and checks by it"))
     if _ignore_state(folder / ".gitignore"):
         changed.append((".gitignore", "state/ is not committed"))
-    if npm:
-        changed.append(_write_scripts(package))
     return Initialised(
         wrote=tuple(wrote),
-        changed=tuple(changed),
+        changed=(*changed, *scripts),
         environments=tuple((e.name, without_passwords(e.base_url), _words(e.strategy)) for e in environments),
         package_json=package.exists() and not npm,
         npm_scripts=NPM_SCRIPTS,
